@@ -1,0 +1,117 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+// `.ci/run` sets it: a warning in one of our targets stops the build. SwiftPM leaves dependencies out of this.
+let warnings: [SwiftSetting] = Context.environment["LEAT_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)]
+
+// One block of settings for every target; a target that needs another one is a design to look at twice.
+let settings: [SwiftSetting] = warnings + [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+]
+
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+// The type of swift-subprocess's file descriptors; on Darwin it comes with the system.
+let system: Target.Dependency = .product(
+    name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux]))
+
+let package = Package(
+    name: "leat",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "Leat", targets: ["Leat"]),
+        .library(name: "LeatSQLite", targets: ["LeatSQLite"]),
+        .library(name: "LeatCLI", targets: ["LeatCLI"]),
+        .library(name: "LeatTesting", targets: ["LeatTesting"]),
+        .executable(name: "leat", targets: ["leat-command"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.10.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.10.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
+        .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
+    ],
+    targets: [
+        .target(name: "Leat", dependencies: [logging, lifecycle], swiftSettings: settings),
+        .target(name: "CLeatSQLite", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(
+            name: "LeatSQLite",
+            dependencies: ["Leat", "CLeatSQLite", grdb, .product(name: "GRDBSQLite", package: "GRDB.swift")],
+            resources: [.embedInCode("Migrations")],
+            swiftSettings: settings
+        ),
+        .target(name: "LeatProcess", dependencies: ["Leat", subprocess, system], swiftSettings: settings),
+        .target(
+            name: "LeatSupervisor",
+            dependencies: ["Leat", "LeatProcess", lifecycle, signals, logging],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "LeatCLI",
+            dependencies: ["Leat", "LeatSQLite", "LeatProcess", "LeatSupervisor", arguments, lifecycle, signals, logging],
+            swiftSettings: settings
+        ),
+        .target(name: "LeatTesting", dependencies: ["Leat"], swiftSettings: settings),
+        // Not named `leat`: where file names ignore case its module would overwrite Leat's.
+        .executableTarget(name: "leat-command", dependencies: ["LeatCLI"], swiftSettings: settings),
+        .target(
+            name: "FlightsPipeline",
+            dependencies: ["Leat", "LeatSQLite", grdb],
+            path: "Examples/Flights/Pipeline",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "flights",
+            dependencies: ["FlightsPipeline", "Leat", "LeatCLI"],
+            path: "Examples/Flights/Program",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "flights-check",
+            dependencies: ["FlightsPipeline", "LeatSQLite", arguments],
+            path: "Examples/Flights/Check",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "squares",
+            dependencies: ["Leat", "LeatCLI", "LeatSQLite", grdb],
+            path: "Examples/Squares",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "LeatTests",
+            dependencies: ["Leat", "LeatTesting", lifecycle, logging],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "ExampleTests",
+            dependencies: [
+                "FlightsPipeline", "Leat", "LeatProcess", "LeatSQLite", "flights", "squares", grdb, subprocess, system,
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "LeatProcessTests", dependencies: ["Leat", "LeatProcess"], swiftSettings: settings),
+        .testTarget(name: "LeatSupervisorTests", dependencies: ["Leat", "LeatSupervisor"], swiftSettings: settings),
+        .testTarget(
+            name: "LeatCLITests",
+            dependencies: ["Leat", "LeatCLI", "LeatSQLite", arguments, logging, signals],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "LeatSQLiteTests",
+            dependencies: ["Leat", "LeatSQLite", "LeatTesting", grdb],
+            swiftSettings: settings
+        ),
+    ]
+)

@@ -1,0 +1,32 @@
+/// What an item carries: text, or bytes that are not text.
+///
+/// A store keeps text as text, so that it reads plainly in `sqlite3`; only what
+/// is not valid UTF-8 is kept as a blob.
+public enum Payload: Sendable, Hashable {
+    case text(String)
+    case blob([UInt8])
+
+    /// Bytes as text when they are valid UTF-8 without a NUL (which cuts text short in `sqlite3`), else as a blob.
+    public init(bytes: [UInt8]) {
+        if !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) {
+            self = .text(text)
+        } else {
+            self = .blob(bytes)
+        }
+    }
+
+    public var bytes: [UInt8] {
+        switch self {
+        case .text(let text): Array(text.utf8)
+        case .blob(let bytes): bytes
+        }
+    }
+
+    /// The payload as a line for a person, safe for a terminal.
+    public var preview: String {
+        switch self {
+        case .text(let text): printable(text.count > 200 ? text.prefix(200) + "…" : text)
+        case .blob(let bytes): "\(bytes.count) bytes"
+        }
+    }
+}

@@ -1,0 +1,117 @@
+extension MemoryState {
+    mutating func claim(_ request: ClaimRequest, at moment: MemoryMoment) throws -> Claim {
+        let (stage, queue, worker) = try check(request)
+        if let trip = stages[stage].trip { return .refused(reason: trip) }
+        let held = workers[worker].leases
+        // A suspect is alone with its worker, so that a death can be charged to it.
+        if held.contains(where: { leases[$0].map { $0.suspect > 0 } ?? false }) { return .nothing(until: nil) }
+        guard try mayRun(stage) else { return .nothing(until: nil) }
+
+        queues[queue].promote(wallClock: moment.wallClock)
+        let id = LeaseID(lastLease + 1)
+        let (items, areSuspects) = queues[queue].take(upTo: request.limit, suspectsToo: held.isEmpty, into: id)
+        guard items.isEmpty else { return grant(id, items, areSuspects: areSuspects, stage, queue, request.worker) }
+        return try isSettled(stage) ? .finished : .nothing(until: queues[queue].nextDue())
+    }
+
+    /// Whether a claim may be asked for at all: checked before the step that it comes with is committed.
+    @discardableResult
+    func check(_ request: ClaimRequest) throws -> (stage: Int, queue: Int, worker: Int) {
+        let stage = try place(of: request.stage)
+        guard let queue = input(of: stage), !stages[stage].spec.takesAll else {
+            throw LeatError(
+                .refused,
+                "Stage '\(request.stage)' does not take items one by one: \(stages[stage].spec.takesAll ? "claim its whole input" : "it has no input")."
+            )
+        }
+        return (stage, queue, try place(ofLive: request.worker))
+    }
+
+    /// The whole input in one lease: what is ready, and what was done when the stage ended before.
+    mutating func claimAll(_ name: StageName, worker id: WorkerID, at moment: MemoryMoment) throws -> Claim {
+        let stage = try place(of: name)
+        guard let queue = input(of: stage), stages[stage].spec.takesAll else {
+            throw LeatError(.refused, "Stage '\(name)' does not take its whole input at once; claim a batch.")
+        }
+        _ = try place(ofLive: id)
+        if let trip = stages[stage].trip { return .refused(reason: trip) }
+        if stages[stage].hasEnded { return .finished }
+        guard queues[queue].isClosed, try mayRun(stage) else { return .nothing(until: nil) }
+        guard !leases.values.contains(where: { $0.stage == stage }) else { return .nothing(until: nil) }
+
+        queues[queue].promote(wallClock: moment.wallClock)
+        let waiting = queues[queue].ids(in: .waiting)
+        guard waiting.isEmpty else {
+            // The whole is there when the last of it is.
+            return .nothing(until: waiting.compactMap { queues[queue][$0]?.visibleAt }.max())
+        }
+        let done = queues[queue].ids(in: .done)
+        stages[stage].reopened += Int64(done.count)
+        let items = (done + queues[queue].ids(in: .ready)).sorted()
+        let lease = LeaseID(lastLease + 1)
+        for item in items { queues[queue].lend(item, to: lease) }
+        return grant(lease, items, areSuspects: false, stage, queue, id)
+    }
+
+    private mutating func grant(
+        _ id: LeaseID, _ items: [ItemID], areSuspects: Bool, _ stage: Int, _ queue: Int, _ worker: WorkerID
+    ) -> Claim {
+        lastLease = id.rawValue
+        leases[id] = MemoryLease(
+            id: id, stage: stage, queue: queue, worker: worker, taken: items, remaining: items.count,
+            suspect: areSuspects ? items.count : 0
+        )
+        workers[Int(worker.rawValue) - 1].leases.insert(id)
+        let handed = items.compactMap { item in
+            queues[queue][item].map {
+                Item(id: item, payload: $0.payload, claims: $0.claims, attempts: $0.attempts, generation: 0)
+            }
+        }
+        return .granted(
+            Lease(
+                id: id, stage: stages[stage].spec.name, worker: worker, items: handed, isSuspect: areSuspects
+            )
+        )
+    }
+}
+
+// MARK: What a lease holds
+
+extension MemoryState {
+    func isHeld(_ item: ItemID, by lease: MemoryLease) -> Bool { queues[lease.queue].lease(of: item) == lease.id }
+
+    /// The items that a lease still holds.
+    func held(by lease: MemoryLease) -> [ItemID] {
+        lease.remaining == 0 ? [] : lease.taken.filter { isHeld($0, by: lease) }
+    }
+
+    /// Counts one item less; a lease without items ends.
+    mutating func shrink(_ lease: LeaseID) {
+        leases[lease]?.remaining -= 1
+        if leases[lease]?.remaining == 0 { drop(lease) }
+    }
+
+    mutating func drop(_ lease: LeaseID) {
+        guard let ended = leases.removeValue(forKey: lease) else { return }
+        workers[Int(ended.worker.rawValue) - 1].leases.remove(lease)
+    }
+
+    /// Takes a lease away: its items are ready again.
+    ///
+    /// - Parameter suspect: the largest batch in which they may be claimed; `nil` leaves each under the suspicion that
+    ///   it was under.
+    mutating func release(_ lease: MemoryLease, suspect: Int? = nil) {
+        for item in held(by: lease) {
+            queues[lease.queue].change(item, to: .ready) {
+                if let suspect { $0.suspect = suspect }
+                if $0.suspect > 0 { $0.isOffPath = true }
+            }
+        }
+        drop(lease.id)
+    }
+
+    /// Takes a lease away from a batch that failed as a whole: half as many are claimed at once from now on.
+    mutating func halve(_ lease: MemoryLease) {
+        release(lease, suspect: max(1, (lease.remaining + 1) / 2))
+    }
+}

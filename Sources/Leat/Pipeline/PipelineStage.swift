@@ -1,0 +1,56 @@
+/// A stage of a pipeline: a ``Producer``, ``Transformer`` or ``Consumer``, with the modifiers that all have.
+public protocol PipelineStage: Sendable {
+    var definition: StageDefinition { get set }
+}
+
+extension PipelineStage {
+    /// How many workers `run` starts; they share the stage's items. Order is promised for one worker only.
+    public func workers(_ count: Int) -> Self {
+        precondition(count >= 1, "a stage has at least one worker")
+        return changed { $0.workers = count }
+    }
+
+    /// At most so many items are claimed, or put by a producer, in one transaction.
+    public func batch(_ count: Int) -> Self {
+        precondition(count >= 1, "a batch holds at least one item")
+        return changed { $0.batch = count }
+    }
+
+    /// How long one call of the stage's function may take; then its worker's process ends itself.
+    ///
+    /// Of an item function a call is one item, of a batch function one batch, of a
+    /// producer from a sequence one element; a producer from an `AsyncSequence` may
+    /// wait as long as it likes.
+    ///
+    /// - Important: ``Pipeline/runInMemory(store:logger:)`` has no process that it could end: there a call that
+    ///   takes too long is reported, and waited for.
+    public func timeout(_ duration: Duration) -> Self {
+        precondition(duration > .zero, "a timeout is longer than nothing")
+        return changed { $0.timeout = duration }
+    }
+
+    /// How often and how soon a failed item is tried again.
+    public func retry(_ policy: RetryPolicy) -> Self { changed { $0.spec.policy.retry = policy } }
+
+    /// How many dead letters the stage may end with and still be complete.
+    public func maxDead(_ tolerance: Tolerance) -> Self { changed { $0.spec.policy.maxDead = tolerance } }
+
+    /// How many dead letters the stage may end with and still be complete.
+    public func maxDead(_ count: Int) -> Self { maxDead(.atMost(count)) }
+
+    /// When items die as if the stage itself were broken.
+    public func breaker(_ breaker: Breaker) -> Self { changed { $0.spec.policy.breaker = breaker } }
+
+    /// How many deaths in a row, with no item to blame and no progress, the stage may have.
+    public func crashes(_ count: Int) -> Self {
+        precondition(count >= 1, "a stage may crash at least once before it is given up")
+        return changed { $0.spec.policy.crashes = count }
+    }
+
+    /// A copy with another definition.
+    package func changed(_ change: (inout StageDefinition) -> Void) -> Self {
+        var copy = self
+        change(&copy.definition)
+        return copy
+    }
+}

@@ -1,0 +1,164 @@
+internal import ServiceLifecycle
+
+/// A producer's code with its types erased: one call runs one shard until its end, or until it is told to stop.
+package typealias SourceBody = @Sendable (SourceRun) async throws -> Void
+
+/// What a producer commits in one step.
+package struct SourceChunk: Sendable {
+    package var outputs: [Output]
+    package var cursor: String?
+    package var isLast: Bool
+}
+
+/// One run of one shard, as a producer's code sees it: where it begins, and whom it gives its chunks to.
+package struct SourceRun {
+    package let hold: ShardHold
+    /// Values in a chunk, at most.
+    package let batch: Int
+    package let activity: Activity
+    /// Whether it is to commit what it has and stop.
+    package let isStopping: @Sendable () -> Bool
+    /// Commits a chunk; throws ``LeatError/Code/fenced`` when the shard has been taken over.
+    package let emit: (SourceChunk) async throws -> Void
+
+    package init(
+        hold: ShardHold, batch: Int, activity: Activity, isStopping: @escaping @Sendable () -> Bool,
+        emit: @escaping (SourceChunk) async throws -> Void
+    ) {
+        self.hold = hold
+        self.batch = batch
+        self.activity = activity
+        self.isStopping = isStopping
+        self.emit = emit
+    }
+
+    /// How long a value may wait for others to fill its chunk.
+    static let patience: Duration = .seconds(1)
+}
+
+extension SourceRun {
+    /// Takes a sequence's values to its end, in chunks.
+    func pump<Values: Sequence, Tracker: SourceTracker>(_ values: Values, _ start: Tracker) async throws
+    where Tracker.Element == Values.Element {
+        var iterator = values.makeIterator()
+        var chunk = ChunkCollector(start, limit: batch)
+        defer { activity.rest() }
+        while !isStopping() {
+            let now = activity.begin(nil)
+            guard let value = iterator.next() else {
+                activity.rest()
+                return try await emit(chunk.takeLast())
+            }
+            do {
+                try chunk.add(value, at: now)
+            } catch {
+                activity.rest()
+                try await saveProgress(&chunk)
+                throw error
+            }
+            if chunk.isDue(at: now) {
+                activity.rest()
+                try await emit(chunk.take())
+            }
+        }
+        activity.rest()
+        try await saveProgress(&chunk)
+    }
+
+    /// Takes an asynchronous sequence's values to its end, in chunks; what has waited for a second goes as it is.
+    ///
+    /// A child task runs the sequence, so that its waiting does not hold back what it has given already.
+    func pump<Values: AsyncSequence & SendableMetatype, Tracker: SourceTracker>(
+        from values: @escaping @Sendable () async throws -> Values, _ start: Tracker
+    ) async throws where Tracker.Element == Values.Element {
+        let feed = Feed<Values.Element>(limit: batch)
+        try await withTaskCancellationOrGracefulShutdownHandler {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    do {
+                        for try await value in try await values() {
+                            guard await feed.put(value) else { return }
+                        }
+                        feed.end(nil)
+                    } catch {
+                        feed.end(error)
+                    }
+                }
+                group.addTask {
+                    while !Task.isCancelled {
+                        // Cancelled when the sequence is at its end: then nobody needs the tick.
+                        do { try await Task.sleep(for: Self.patience) } catch { return }
+                        feed.flush()
+                    }
+                }
+                defer { group.cancelAll() }
+                defer { feed.stop() }
+                try await pump(out: feed, start)
+            }
+        } onCancelOrGracefulShutdown: {
+            feed.stop()
+        }
+    }
+
+    private func pump<Tracker: SourceTracker>(out feed: Feed<Tracker.Element>, _ start: Tracker) async throws {
+        var chunk = ChunkCollector(start, limit: batch)
+        while true {
+            let taken = await feed.take()
+            do {
+                for value in taken.values { try chunk.add(value, at: 0) }
+                if let error = taken.error { throw error }
+            } catch {
+                try await saveProgress(&chunk)
+                throw error
+            }
+            if taken.isEnd { return try await emit(chunk.takeLast()) }
+            try await saveProgress(&chunk)
+            if taken.isStopped { return }
+        }
+    }
+
+    /// What was taken before a stop or an error is kept.
+    private func saveProgress(_ chunk: inout ChunkCollector<some SourceTracker>) async throws {
+        if !chunk.isEmpty { try await emit(chunk.take()) }
+    }
+}
+
+/// Values on their way to a chunk.
+private struct ChunkCollector<Tracker: SourceTracker> {
+    var tracker: Tracker
+    private let limit: Int
+    private var outputs: [Output] = []
+    private var began: Int64 = 0
+
+    init(_ tracker: Tracker, limit: Int) {
+        self.tracker = tracker
+        self.limit = limit
+    }
+
+    var isEmpty: Bool { outputs.isEmpty }
+
+    mutating func add(_ value: Tracker.Element, at now: Int64) throws {
+        guard let output = try tracker.take(value) else { return }
+        if outputs.isEmpty { began = now }
+        outputs.append(output)
+    }
+
+    func isDue(at now: Int64) -> Bool {
+        outputs.count >= limit || (!outputs.isEmpty && now - began >= SourceRun.patience.nanoseconds)
+    }
+
+    mutating func take() throws -> SourceChunk {
+        defer {
+            outputs = []
+            outputs.reserveCapacity(limit)
+        }
+        return SourceChunk(outputs: outputs, cursor: try tracker.cursor(), isLast: false)
+    }
+
+    mutating func takeLast() throws -> SourceChunk {
+        try tracker.finish()
+        var chunk = try take()
+        chunk.isLast = true
+        return chunk
+    }
+}

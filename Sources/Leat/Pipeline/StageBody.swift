@@ -1,0 +1,134 @@
+/// A stage's code with its types erased: payloads in, outputs out.
+package enum StageBody: Sendable {
+    /// A producer: runs one shard from its cursor to its end.
+    case source(SourceBody)
+    /// Called once an item; appends its outputs. What it throws is the item's failure.
+    case item(@Sendable (Item, inout [Output]) async throws -> Void)
+    /// Called once a batch.
+    case batch(BatchBody)
+    /// Called once, with the whole input, when that is closed.
+    case all(BatchBody)
+    /// Called once an item inside the transaction of its acknowledgement.
+    case transactionalItem(@Sendable (any TransactionContext, Item) throws -> [Output])
+    /// Called once, with the whole input, inside the transaction of its acknowledgement and its ending.
+    case transactionalAll(@Sendable (any TransactionContext, [Item]) throws -> [Output])
+    /// Called once, when the stages that it comes after are complete.
+    case after(@Sendable () async throws -> Void)
+    /// The same inside the transaction of its ending.
+    case transactionalAfter(@Sendable (any TransactionContext) throws -> Void)
+}
+
+/// Decodes a batch and makes the call that works on it.
+package typealias BatchBody = @Sendable ([Item]) -> PreparedBatch
+
+/// A batch that has been decoded: a payload that can't be read is the failure of its item alone, not of the batch.
+package struct PreparedBatch {
+    package var accepted: [Item]
+    package var rejected: [ItemID: Failure]
+    /// The user's function on the accepted items.
+    package var call: () async throws -> [Output]
+
+    package init(accepted: [Item], rejected: [ItemID: Failure], call: @escaping () async throws -> [Output]) {
+        self.accepted = accepted
+        self.rejected = rejected
+        self.call = call
+    }
+}
+
+extension StageBody {
+    /// An item function: decode, call, and what it gave to `put`.
+    static func item<In, Result>(
+        _ input: QueueReference<In>,
+        _ function: @escaping @Sendable (In) async throws -> Result,
+        put: @escaping @Sendable (Result, inout [Output]) throws -> Void
+    ) -> StageBody {
+        let coder = input.coder
+        return .item { item, outputs in
+            try put(await function(try coder.decode(item.payload)), &outputs)
+        }
+    }
+
+    /// A function over many items at once: decode each, call, and what it gave to `put`.
+    static func many<In, Result>(
+        _ input: QueueReference<In>,
+        _ function: @escaping @Sendable ([In]) async throws -> Result,
+        put: @escaping @Sendable (Result, inout [Output]) throws -> Void
+    ) -> BatchBody {
+        let coder = input.coder
+        return { items in
+            var accepted: [Item] = []
+            var values: [In] = []
+            var rejected: [ItemID: Failure] = [:]
+            accepted.reserveCapacity(items.count)
+            values.reserveCapacity(items.count)
+            for item in items {
+                do {
+                    values.append(try coder.decode(item.payload))
+                    accepted.append(item)
+                } catch {
+                    rejected[item.id] = Failure(from: error)
+                }
+            }
+            return PreparedBatch(accepted: accepted, rejected: rejected) { [values] in
+                var outputs: [Output] = []
+                try put(await function(values), &outputs)
+                return outputs
+            }
+        }
+    }
+}
+
+/// Where a stage's values go when it does not route them: into each of the named queues.
+struct Destinations<Value: Codable & Sendable>: Sendable {
+    let queues: [QueueReference<Value>]
+
+    init(_ queues: [QueueReference<Value>]) { self.queues = queues }
+
+    var names: [QueueName] { queues.map(\.name) }
+    var types: [QueueName: ValueType] { routeTypes(queues) }
+
+    @Sendable func putOne(_ value: Value, _ outputs: inout [Output]) throws {
+        guard let first = queues.first else { return }
+        let payload = try first.coder.encode(value)
+        for queue in queues { outputs.append(Output(payload, to: queue.name)) }
+    }
+
+    @Sendable func putOptional(_ value: Value?, _ outputs: inout [Output]) throws {
+        if let value { try putOne(value, &outputs) }
+    }
+
+    @Sendable func putMany(_ values: [Value], _ outputs: inout [Output]) throws {
+        for value in values { try putOne(value, &outputs) }
+    }
+}
+
+/// Where a routing stage's values may go. Another queue is the item's failure, found before the store refuses the step.
+struct Routes: Sendable {
+    let stage: StageName
+    let routes: [any QueueRoute]
+    private let allowed: Set<QueueName>
+
+    init(of stage: StageName, _ routes: [any QueueRoute]) {
+        self.stage = stage
+        self.routes = routes
+        allowed = Set(routes.map(\.queue))
+    }
+
+    var names: [QueueName] { routes.map(\.queue) }
+    var types: [QueueName: ValueType] { routeTypes(routes) }
+
+    @Sendable func put(_ routed: Routed, _ outputs: inout [Output]) throws {
+        for output in routed.outputs where !allowed.contains(output.queue) {
+            throw PermanentError(
+                "Stage '\(stage)' routed a value to queue '\(output.queue)', which is not among its routes (\(names.map(\.rawValue).joined(separator: ", ")))."
+            )
+        }
+        outputs += routed.outputs
+    }
+}
+
+private func routeTypes(_ routes: [any QueueRoute]) -> [QueueName: ValueType] {
+    var types: [QueueName: ValueType] = [:]
+    for route in routes { types[route.queue] = route.valueType }
+    return types
+}

@@ -1,0 +1,153 @@
+/// How often and how soon an item is tried again.
+///
+/// The n-th failure waits `base · 2ⁿ⁻¹`, at most `cap`, of which up to `jitter` (a
+/// share) is taken off at random, so that items that failed together do not come
+/// back together.
+public struct RetryPolicy: Sendable, Hashable, Codable {
+    /// How many times an item may be to blame before it is dead. At least 1.
+    public var attempts: Int
+    public var base: Duration
+    public var cap: Duration
+    /// The share of a delay that chance may take off, in `0...1`.
+    public var jitter: Double
+    /// How many deaths by SIGKILL an item that stood alone may be part of.
+    ///
+    /// They can't be told from the memory killer's, nor from an operator's, so they have a budget of their own.
+    public var kills: Int
+
+    public init(
+        attempts: Int = 3,
+        base: Duration = .milliseconds(500),
+        cap: Duration = .seconds(60),
+        jitter: Double = 0.5,
+        kills: Int = 10
+    ) {
+        precondition(attempts >= 1 && kills >= 1, "an item must be allowed at least one attempt")
+        precondition((0...1).contains(jitter), "jitter is a share between 0 and 1")
+        self.attempts = attempts
+        self.base = base
+        self.cap = cap
+        self.jitter = jitter
+        self.kills = kills
+    }
+
+    /// One attempt, no second.
+    public static let never = RetryPolicy(attempts: 1)
+
+    /// How long to wait after the given failure (1 is the first), with `chance` in `0..<1`.
+    public func delay(afterFailure number: Int, chance: Double) -> Duration {
+        let doublings = Double(min(max(number - 1, 0), 40))
+        let whole = min(base.seconds * exp2(doublings), cap.seconds)
+        return .milliseconds(Int64((whole * (1 - jitter * chance) * 1000).rounded()))
+    }
+}
+
+private func exp2(_ power: Double) -> Double { Double(sign: .plus, exponent: Int(power), significand: 1) }
+
+/// How many dead letters a stage may end with and still be complete (with errors).
+public enum Tolerance: Sendable, Hashable, Codable {
+    case any
+    case atMost(Int)
+    /// A share of all the stage's items, in per cent.
+    case percent(Double)
+
+    /// Whether so many dead of so many settled items are tolerated.
+    public func allows(dead: Int64, of settled: Int64) -> Bool {
+        switch self {
+        case .any: true
+        case .atMost(let limit): dead <= Int64(limit)
+        case .percent(let share): dead == 0 || Double(dead) * 100 <= share * Double(settled)
+        }
+    }
+}
+
+/// Stops a stage whose items die as if the stage itself were broken.
+///
+/// It is judged when an item dies, from the stage's counts. A trip is a stored
+/// fact: the stage hands out nothing until it is restarted, or `run` is called
+/// again.
+public struct Breaker: Sendable, Hashable, Codable {
+    /// Trips when so many items have settled and all of them are dead.
+    public var firstAllDead: Int64
+    /// Trips when more than half of the window is dead and at least so many of it have settled.
+    public var leastSettled: Int64
+    /// How many settled items make a window.
+    public var window: Int64
+    public var isEnabled: Bool
+
+    public init(firstAllDead: Int64 = 5, leastSettled: Int64 = 20, window: Int64 = 1000) {
+        self.firstAllDead = firstAllDead
+        self.leastSettled = leastSettled
+        self.window = window
+        isEnabled = true
+    }
+
+    /// Never trips.
+    public static let off: Breaker = {
+        var breaker = Breaker()
+        breaker.isEnabled = false
+        return breaker
+    }()
+
+    /// Why the stage is to stop, or `nil`.
+    ///
+    /// - Parameter counts: settled and dead since the stage was last cleared, and within the present window.
+    public func verdict(on counts: BreakerCounts) -> String? {
+        guard isEnabled else { return nil }
+        if counts.settled >= firstAllDead, counts.settled == counts.dead {
+            return "the first \(counts.dead) items all died"
+        }
+        if counts.windowSettled >= leastSettled, counts.windowDead * 2 > counts.windowSettled {
+            return "\(counts.windowDead) of the last \(counts.windowSettled) items died"
+        }
+        return nil
+    }
+}
+
+/// What the breaker judges by. A store keeps it; ``settle(done:dead:window:)`` is the only way to change it.
+public struct BreakerCounts: Sendable, Hashable, Codable {
+    public var settled: Int64
+    public var dead: Int64
+    public var windowSettled: Int64
+    public var windowDead: Int64
+
+    public init(settled: Int64 = 0, dead: Int64 = 0, windowSettled: Int64 = 0, windowDead: Int64 = 0) {
+        self.settled = settled
+        self.dead = dead
+        self.windowSettled = windowSettled
+        self.windowDead = windowDead
+    }
+
+    /// Adds a step's outcomes; a window that was full begins anew.
+    public mutating func settle(done: Int64, dead newlyDead: Int64, window: Int64) {
+        if windowSettled >= window {
+            windowSettled = 0
+            windowDead = 0
+        }
+        settled += done + newlyDead
+        dead += newlyDead
+        windowSettled += done + newlyDead
+        windowDead += newlyDead
+    }
+}
+
+/// The rules that a store applies to one stage.
+public struct StagePolicy: Sendable, Hashable, Codable {
+    public var retry: RetryPolicy
+    public var maxDead: Tolerance
+    public var breaker: Breaker
+    /// How many deaths in a row of workers that held no item, and made no progress, the stage may have.
+    public var crashes: Int
+
+    public init(
+        retry: RetryPolicy = RetryPolicy(),
+        maxDead: Tolerance = .any,
+        breaker: Breaker = Breaker(),
+        crashes: Int = 5
+    ) {
+        self.retry = retry
+        self.maxDead = maxDead
+        self.breaker = breaker
+        self.crashes = crashes
+    }
+}

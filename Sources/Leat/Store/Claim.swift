@@ -1,0 +1,136 @@
+/// A worker's wish for items of its stage's input.
+public struct ClaimRequest: Sendable, Hashable {
+    public var stage: StageName
+    public var worker: WorkerID
+    /// At most so many items; fewer do not mean that the queue is empty.
+    public var limit: Int
+
+    public init(_ stage: StageName, worker: WorkerID, limit: Int) {
+        precondition(limit >= 1, "a claim asks for at least one item")
+        self.stage = stage
+        self.worker = worker
+        self.limit = limit
+    }
+}
+
+/// A worker's exclusive claim on a batch of items.
+///
+/// While it is live no other worker receives its items. It lives as long as its
+/// worker: when that dies, or its heartbeat stops for longer than the lease, the
+/// items are ready again.
+///
+/// - Important: A worker that outlives its lease cannot commit: its outputs are
+///   refused together with its acknowledgement (``LeatError/Code/leaseLost``).
+public struct Lease: Sendable, Hashable, Identifiable {
+    public let id: LeaseID
+    public let stage: StageName
+    public let worker: WorkerID
+    /// In the order of their ids, those off the straight path first.
+    public let items: [Item]
+    /// Whether the items were part of a batch that failed as a whole.
+    public let isSuspect: Bool
+
+    public init(id: LeaseID, stage: StageName, worker: WorkerID, items: [Item], isSuspect: Bool) {
+        self.id = id
+        self.stage = stage
+        self.worker = worker
+        self.items = items
+        self.isSuspect = isSuspect
+    }
+}
+
+/// The answer to a ``ClaimRequest``.
+public enum Claim: Sendable, Hashable {
+    case granted(Lease)
+    /// Nothing is ready now. `until` tells when something is due (wall clock, milliseconds), if that is known.
+    case nothing(until: Int64?)
+    /// The stage's input is closed and all of it is settled.
+    case finished
+    /// The stage hands out nothing, for the given reason: a trip, or too many crashes.
+    case refused(reason: String)
+
+    public var lease: Lease? {
+        guard case .granted(let lease) = self else { return nil }
+        return lease
+    }
+}
+
+/// Why an item, or a batch, did not succeed.
+public struct Failure: Sendable, Hashable {
+    /// One sentence for a person; it becomes the dead letter's reason.
+    public var reason: String
+    /// Whether the item is dead at once.
+    public var isPermanent: Bool
+
+    public init(_ reason: String, isPermanent: Bool = false) {
+        self.reason = reason
+        self.isPermanent = isPermanent
+    }
+
+    /// What a stage's function threw. A ``PermanentError`` is permanent; the text is cut at 2,000 characters.
+    public init(from error: any Error) {
+        self.init(String("\(error)".prefix(2000)), isPermanent: error is PermanentError)
+    }
+}
+
+/// What became of one item of a lease.
+public enum Outcome: Sendable, Hashable {
+    case done
+    /// The item is to blame: an attempt is spent, and it waits for its next one or is dead.
+    case failed(Failure)
+    /// Handed back without blame.
+    case released
+}
+
+/// What became of a lease's items.
+public enum Verdict: Sendable, Hashable {
+    /// Every item of the lease is done.
+    case done
+    /// The named items have these outcomes; the others stay leased.
+    case each([ItemID: Outcome])
+    /// The batch failed as a whole: it is halved until the culprit stands alone. An item that was alone in its lease
+    /// is to blame.
+    case failedTogether(Failure)
+    /// All of them are handed back without blame.
+    case released
+}
+
+/// One step of a worker: what became of its items, and what they gave. It is one transaction, fenced by its lease.
+public struct Step: Sendable {
+    public var stage: StageName
+    public var worker: WorkerID
+    public var lease: LeaseID
+    public var verdict: Verdict
+    public var outputs: [Output]
+    /// Writes the ending row in the same transaction: for a stage whose whole input is one unit.
+    public var endsStage: Bool
+
+    public init(
+        _ verdict: Verdict,
+        of lease: Lease,
+        outputs: [Output] = [],
+        endsStage: Bool = false
+    ) {
+        self.stage = lease.stage
+        self.worker = lease.worker
+        self.lease = lease.id
+        self.verdict = verdict
+        self.outputs = outputs
+        self.endsStage = endsStage
+    }
+}
+
+/// What the user's code sees of the store inside its transaction. Each store has its own.
+public protocol TransactionContext {}
+
+/// A step whose work is done inside its own transaction, so that its effects and its acknowledgement commit together.
+public struct TransactionalStep: Sendable {
+    public var lease: Lease
+    /// Called once an item, in order; what it throws undoes that item alone, and is its failure.
+    public var body: @Sendable (any TransactionContext, Item) throws -> [Output]
+
+    public init(of lease: Lease, body: @escaping @Sendable (any TransactionContext, Item) throws -> [Output]) {
+        self.lease = lease
+        self.body = body
+    }
+}

@@ -1,0 +1,131 @@
+/// How a stage stands. The words are those of `leat_stage_status`.
+public enum StageState: String, Sendable, Hashable, Codable, CaseIterable {
+    /// It has work, and a live worker.
+    case running
+    /// It has work, and no worker.
+    case ready
+    /// It has no work now, and more may come.
+    case waiting
+    /// Settled, without dead items.
+    case complete
+    /// Settled, with dead items that are tolerated.
+    case completeWithErrors = "complete with errors"
+    /// Tripped, crashed too often, or settled with more dead items than are tolerated.
+    case failed
+    /// Something upstream failed, so it can't end.
+    case blocked
+    /// It ended once, and what it ended on has been reopened since.
+    case stale
+
+    public var isComplete: Bool { self == .complete || self == .completeWithErrors }
+}
+
+/// One stage's line in `leat status`.
+public struct StageStatus: Sendable, Hashable, Codable {
+    public var stage: StageName
+    public var kind: StageKind
+    public var state: StageState
+    /// Items of its input (of a producer: shards) by state.
+    public var ready: Int64
+    public var waiting: Int64
+    public var leased: Int64
+    public var done: Int64
+    public var dead: Int64
+    public var skipped: Int64
+    /// Items that it has put, into all its queues.
+    public var emitted: Int64
+    /// Attempts that were spent without success.
+    public var failures: Int64
+    /// Steps that came too late, under a lease that was lost.
+    public var refused: Int64
+    public var workers: Int64
+    /// Whether no further input can come.
+    public var isClosed: Bool
+    /// Why it failed or is blocked.
+    public var reason: String?
+
+    public init(
+        stage: StageName, kind: StageKind, state: StageState, ready: Int64, waiting: Int64, leased: Int64,
+        done: Int64, dead: Int64, skipped: Int64, emitted: Int64, failures: Int64, refused: Int64, workers: Int64,
+        isClosed: Bool, reason: String?
+    ) {
+        self.stage = stage
+        self.kind = kind
+        self.state = state
+        self.ready = ready
+        self.waiting = waiting
+        self.leased = leased
+        self.done = done
+        self.dead = dead
+        self.skipped = skipped
+        self.emitted = emitted
+        self.failures = failures
+        self.refused = refused
+        self.workers = workers
+        self.isClosed = isClosed
+        self.reason = reason
+    }
+
+    public var settled: Int64 { done + dead + skipped }
+    public var known: Int64 { settled + ready + waiting + leased }
+}
+
+/// A process that runs, or ran, a stage.
+public struct WorkerRecord: Sendable, Hashable, Codable {
+    public var id: WorkerID
+    public var stage: StageName
+    public var pid: Int32
+    public var log: String?
+    /// Wall clock, milliseconds.
+    public var startedAt: Int64
+    public var seenAt: Int64
+    /// How it ended; `nil` while it lives.
+    public var ending: String?
+
+    public init(
+        id: WorkerID, stage: StageName, pid: Int32, log: String?, startedAt: Int64, seenAt: Int64, ending: String?
+    ) {
+        self.id = id
+        self.stage = stage
+        self.pid = pid
+        self.log = log
+        self.startedAt = startedAt
+        self.seenAt = seenAt
+        self.ending = ending
+    }
+}
+
+/// An item whose attempts are used up, with its reason.
+public struct DeadLetter: Sendable, Hashable {
+    public var stage: StageName
+    public var queue: QueueName
+    public var item: ItemID
+    public var attempts: Int
+    public var reason: String
+    public var payload: Payload
+
+    public init(
+        stage: StageName, queue: QueueName, item: ItemID, attempts: Int, reason: String, payload: Payload
+    ) {
+        self.stage = stage
+        self.queue = queue
+        self.item = item
+        self.attempts = attempts
+        self.reason = reason
+        self.payload = payload
+    }
+}
+
+/// Two figures that should be equal and are not.
+public struct Discrepancy: Sendable, Hashable, Codable {
+    /// What was counted, with the names: `done items of queue raw`.
+    public var what: String
+    public var expected: String
+    public var found: String
+
+    public init(_ what: String, expected: String, found: String) {
+        self.what = what
+        self.expected = expected
+        self.found = found
+    }
+}

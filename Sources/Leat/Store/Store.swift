@@ -1,0 +1,100 @@
+/// Where queues, leases and completions are kept: the seam between the engine and its tables.
+///
+/// Every method is one transaction. A store decides nothing of its own about
+/// retries, breakers or completion: it calls ``RetryPolicy``, ``Breaker`` and
+/// ``CompletionRules`` inside its transactions. What a store must do is written
+/// as `StoreConformance` in `LeatTesting`, which each store passes, together with
+/// a model test.
+///
+/// - Important: No method gives up half way when its task is cancelled: a step that was begun is committed or undone.
+public protocol Store: Sendable {
+    var time: any TimeSource { get }
+    var terms: LeaseTerms { get }
+
+    // MARK: The pipeline
+
+    /// Writes the plan down, or checks it against the one that is there.
+    ///
+    /// Policies may change from run to run; stages, queues and edges may not.
+    /// New shards may be added as long as their queue is open.
+    ///
+    /// - Throws: ``LeatError/Code/pipelineChanged``.
+    func install(_ plan: Plan) async throws
+    /// The plan that is written down, if there is one.
+    func plan() async throws -> Plan?
+    /// Identifies this run for ever; part of every idempotency key.
+    func runID() async throws -> String
+    /// Runs once, in a transaction of its own: makes the tables that a stage's closures write to.
+    func prepare(_ body: @escaping @Sendable (any TransactionContext) throws -> Void) async throws
+
+    // MARK: Workers
+
+    func enroll(_ enrollment: Enrollment) async throws -> WorkerID
+    /// A heartbeat, called from a thread of its own and on a connection of its own; blocks.
+    func beat(_ worker: WorkerID) throws -> Beat
+    /// Writes down how a worker ended and hands back what it held. A second call for one worker changes nothing.
+    @discardableResult
+    func end(_ worker: WorkerID, _ ending: WorkerEnding) async throws -> DeathAccount
+    /// The same from the heartbeat's thread, just before it ends the process.
+    ///
+    /// - Parameter culprit: the item that was in hand, when that is known: it is put under suspicion, the others are
+    ///   handed back.
+    func endBlocking(_ worker: WorkerID, _ ending: WorkerEnding, culprit: ItemID?) throws
+    /// Finds workers that died, or have been silent for longer than their lease, and ends them.
+    ///
+    /// - Parameter supervisor: the caller's process, if it supervises: its own children are left to it, since it
+    ///   learns how they died.
+    func reap(supervisor: Int32?) async throws -> [Reaped]
+    func workers() async throws -> [WorkerRecord]
+
+    // MARK: Producers
+
+    /// Takes a shard: already complete, live elsewhere, or taken over from its cursor with the next epoch.
+    func open(_ shard: ShardID, by worker: WorkerID) async throws -> ShardOpening
+    /// - Throws: ``LeatError/Code/fenced`` when another worker has taken the shard over, with nothing committed.
+    func emit(_ emission: Emission) async throws
+
+    // MARK: Items
+
+    /// Puts items from outside the pipeline, in one transaction. A closed queue refuses them.
+    @discardableResult
+    func put(_ outputs: [Output]) async throws -> Int
+    func claim(_ request: ClaimRequest) async throws -> Claim
+    /// Claims the whole input of a stage that runs when it is closed; one lease.
+    func claimAll(_ stage: StageName, worker: WorkerID) async throws -> Claim
+    /// Commits a step, and claims the next batch in the same transaction when `next` is given.
+    ///
+    /// - Throws: ``LeatError/Code/leaseLost``, with nothing committed and the refusal counted.
+    func commit(_ step: Step, next: ClaimRequest?) async throws -> Claim?
+    /// Does a step's work inside its transaction and commits both.
+    func commit(_ step: TransactionalStep, next: ClaimRequest?) async throws -> Claim?
+    /// Does the work of a whole input inside the transaction of its acknowledgement and its ending.
+    func commitAll(
+        _ lease: Lease, body: @escaping @Sendable (any TransactionContext, [Item]) throws -> [Output]
+    ) async throws
+
+    // MARK: Completion and orders
+
+    /// Evaluates completion for all stages, in case a crash fell between an event and its evaluation.
+    func evaluate() async throws
+    /// What calling `run` orders: trips and crash budgets are cleared.
+    func begin(by who: String) async throws
+    /// Makes a stage's dead items ready with a fresh budget, and reopens what follows, in one transaction.
+    ///
+    /// - Returns: how many items.
+    func retry(_ stage: StageName, by who: String) async throws -> Int
+    /// Clears a failed stage's trip and crash budget.
+    func restart(_ stage: StageName, by who: String) async throws
+    /// Settles an item without effect. A leased item's lease is taken away first.
+    func skip(_ item: ItemID, of stage: StageName, by who: String) async throws
+
+    // MARK: Observing
+
+    func status() async throws -> [StageStatus]
+    func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord]
+    func deadLetters(of stage: StageName?, limit: Int) async throws -> [DeadLetter]
+    /// Counts the rows and holds them against the counts that were kept apart from them.
+    func verify() async throws -> [Discrepancy]
+    /// Returns when something may have been committed since the last call, or after `timeout`.
+    func change(within timeout: Duration) async throws
+}

@@ -1,0 +1,115 @@
+/// A process that is about to run a stage.
+public struct Enrollment: Sendable, Hashable {
+    public var stage: StageName
+    public var pid: Int32
+    /// The process that will learn its exit status, if there is one: others then leave its death to it.
+    public var supervisor: Int32?
+    /// Where its log goes, for people.
+    public var log: String?
+
+    public init(stage: StageName, pid: Int32, supervisor: Int32? = nil, log: String? = nil) {
+        self.stage = stage
+        self.pid = pid
+        self.supervisor = supervisor
+        self.log = log
+    }
+}
+
+/// How a worker ended.
+public enum WorkerEnding: Sendable, Hashable {
+    /// It has nothing left to do.
+    case finished
+    /// It was told to stop (a signal, its supervisor's death). What it held is handed back; nobody is suspected.
+    case stopped
+    /// The host was started anew since. Nobody is suspected.
+    case rebooted
+    /// Its heartbeat was not seen for longer than the lease. Nobody is suspected: a stopped process is no culprit.
+    case silent
+    /// It was killed by SIGKILL, or died unseen, which can't be told apart.
+    case killed
+    /// It ended in another way that was not asked for, `exit(0)` included.
+    case crashed(String)
+    /// Its item was not finished within the timeout, and it ended itself.
+    case timedOut(String)
+
+    /// Whether the items it held come under suspicion.
+    public var isSuspicious: Bool {
+        switch self {
+        case .finished, .stopped, .rebooted, .silent: false
+        case .killed, .crashed, .timedOut: true
+        }
+    }
+
+    /// The word that is stored.
+    public var word: String {
+        switch self {
+        case .finished: "finished"
+        case .stopped: "stopped"
+        case .rebooted: "rebooted"
+        case .silent: "silent"
+        case .killed: "killed"
+        case .crashed: "crashed"
+        case .timedOut: "timed out"
+        }
+    }
+
+    /// One sentence for a dead letter's reason.
+    public var reason: String {
+        switch self {
+        case .finished, .stopped, .rebooted, .silent: "the worker ended (\(word))"
+        case .killed: "the worker was killed while it had this item alone"
+        case .crashed(let how): "the worker died while it had this item alone: \(how)"
+        case .timedOut(let how): how
+        }
+    }
+}
+
+/// Whom a worker's death was charged to.
+public enum DeathAccount: Sendable, Hashable {
+    /// The ending was not a death, or somebody had recorded it before.
+    case nobody
+    /// A batch was halved, or a single item put under suspicion.
+    case halved
+    /// The item that it had alone.
+    case charged
+    /// The stage: nothing was held that could be suspected.
+    case stage
+}
+
+/// A worker that was found dead by another process.
+public struct Reaped: Sendable, Hashable {
+    public let worker: WorkerID
+    public let stage: StageName
+    public let ending: WorkerEnding
+    public let account: DeathAccount
+
+    public init(worker: WorkerID, stage: StageName, ending: WorkerEnding, account: DeathAccount) {
+        self.worker = worker
+        self.stage = stage
+        self.ending = ending
+        self.account = account
+    }
+}
+
+/// What a heartbeat found.
+public enum Beat: Sendable, Hashable {
+    case alive
+    /// Somebody else has declared this worker dead: what it held is gone.
+    case lost
+    /// The path names another file than the one that was opened.
+    case fileReplaced
+}
+
+/// How long a worker may be silent.
+public struct LeaseTerms: Sendable, Hashable {
+    /// Between two heartbeats.
+    public var heartbeat: Duration
+    /// After the last heartbeat the worker's leases end.
+    public var duration: Duration
+
+    public init(heartbeat: Duration = .seconds(1), duration: Duration = .seconds(15)) {
+        precondition(heartbeat > .zero && duration >= heartbeat * 2, "a lease lasts at least two heartbeats")
+        self.heartbeat = heartbeat
+        self.duration = duration
+    }
+}

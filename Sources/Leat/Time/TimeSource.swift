@@ -1,0 +1,24 @@
+/// Where all times and chances come from: one place, so that a test or a seed can stand in for it.
+///
+/// Leases run on ``instant`` together with ``bootID``, a clock that cannot jump;
+/// times for people and schedules are ``wallClock``. A wrong clock can cost a
+/// retry, never a double effect.
+public protocol TimeSource: Sendable {
+    /// Nanoseconds of the host's monotonic clock. Comparable only under the same ``bootID``.
+    var instant: Int64 { get }
+    /// Names this boot of the host: when it differs, everything that ran before is gone.
+    var bootID: String { get }
+    /// Milliseconds since 1970, as the host believes.
+    var wallClock: Int64 { get }
+    /// A number in `0..<1`, for jitter.
+    var chance: Double { get }
+}
+
+extension Duration {
+    /// Whole nanoseconds, for a store's columns.
+    package var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
+    /// Whole milliseconds, for a store's columns.
+    package var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+    /// Seconds as a number, for people and arithmetic.
+    package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+}

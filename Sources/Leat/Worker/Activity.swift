@@ -1,0 +1,94 @@
+internal import Synchronization
+
+/// What a worker has in hand, and since when: one call of the stage's function.
+///
+/// The worker writes it, the heartbeat's thread reads it to find a call that takes
+/// too long, and ``ItemContext`` reads it for the function itself. It is bound as
+/// a task-local value once a batch and changed in place for each item, since
+/// binding one for each would cost an allocation an item.
+///
+/// Cost: a reading of the clock and an uncontended lock for each unit.
+package final class Activity: Sendable {
+    @TaskLocal package static var current: Activity?
+
+    /// One call that has taken too long.
+    package struct Overdue: Sendable, Hashable {
+        /// Tells one call from the next.
+        package var serial: Int64
+        /// `nil` when the call is on more than one item, or on none.
+        package var item: ItemID?
+    }
+
+    private struct State {
+        var serial: Int64 = 0
+        var began: Int64?
+        var item: Item?
+        var items: [Item] = []
+    }
+
+    private let stage: StageName
+    private let queue: QueueName?
+    private let runID: String
+    private let time: any TimeSource
+    private let state = Mutex(State())
+
+    package init(stage: StageName, queue: QueueName?, runID: String, time: any TimeSource) {
+        self.stage = stage
+        self.queue = queue
+        self.runID = runID
+        self.time = time
+    }
+
+    /// A call begins: on one item, or on none in particular.
+    ///
+    /// - Returns: the instant.
+    @discardableResult
+    package func begin(_ item: Item?) -> Int64 {
+        let now = time.instant
+        state.withLock { state in
+            state.serial += 1
+            state.began = now
+            state.item = item
+        }
+        return now
+    }
+
+    /// A call on several items begins.
+    package func begin(batch items: [Item]) {
+        let now = time.instant
+        state.withLock { state in
+            state.serial += 1
+            state.began = now
+            state.item = items.count == 1 ? items[0] : nil
+            state.items = items
+        }
+    }
+
+    /// Nothing of the user's is running.
+    package func rest() {
+        state.withLock { state in
+            state.began = nil
+            state.item = nil
+            if !state.items.isEmpty { state.items = [] }
+        }
+    }
+
+    /// The call in hand if it has taken longer than `limit`.
+    package func overdue(_ limit: Duration) -> Overdue? {
+        let now = time.instant
+        return state.withLock { state in
+            guard let began = state.began, now - began > limit.nanoseconds else { return nil }
+            return Overdue(serial: state.serial, item: state.item?.id)
+        }
+    }
+
+    var context: ItemContext? { state.withLock { $0.item }.flatMap(context(of:)) }
+    var batchContext: [ItemContext] { state.withLock { $0.items }.compactMap(context(of:)) }
+
+    private func context(of item: Item) -> ItemContext? {
+        guard let queue else { return nil }
+        return ItemContext(
+            item: item.id, attempt: item.attempts + 1, stage: stage, queue: queue, runID: runID,
+            generation: item.generation)
+    }
+}

@@ -1,0 +1,170 @@
+internal import Logging
+internal import Synchronization
+
+/// Shows a worker's life to others, and ends its process when a call of the user's function takes too long.
+///
+/// It runs on a thread of its own, since the function may keep every thread of the
+/// cooperative pool busy, and must not depend on the work in any way.
+final class Heartbeat: Sendable {
+    private struct State {
+        var worker: WorkerID?
+        var isLost = false
+        var isFileReplaced = false
+        var isStopping = false
+        /// No thread is running: not yet, or no more.
+        var isOver = true
+        var waiter: CheckedContinuation<Void, Never>?
+    }
+
+    private let store: any Store
+    private let stage: StageDefinition
+    private let activity: Activity
+    private let isProcess: Bool
+    private let logger: Logger
+    private let stop: StopSignal
+    private let onFatal: @Sendable (WorkerFatal) -> Void
+    private let bell = Bell()
+    private let state = Mutex(State())
+
+    /// - Parameter isProcess: whether `onFatal` ends the process, so that the timeout is written down as its ending.
+    init(
+        _ store: any Store, _ stage: StageDefinition, _ activity: Activity, isProcess: Bool, logger: Logger,
+        stop: StopSignal, onFatal: @escaping @Sendable (WorkerFatal) -> Void
+    ) {
+        self.store = store
+        self.stage = stage
+        self.activity = activity
+        self.isProcess = isProcess
+        self.logger = logger
+        self.stop = stop
+        self.onFatal = onFatal
+    }
+
+    /// The worker was declared dead by somebody else.
+    var isLost: Bool { state.withLock { $0.isLost } }
+    var isFileReplaced: Bool { state.withLock { $0.isFileReplaced } }
+
+    /// Beats for this worker from now on.
+    func watch(_ worker: WorkerID) {
+        state.withLock { state in
+            state.worker = worker
+            state.isLost = false
+        }
+    }
+
+    /// Beats for nobody until the next ``watch(_:)``: the worker writes its own end now.
+    func pause() { state.withLock { $0.worker = nil } }
+
+    func begin() throws {
+        state.withLock { $0.isOver = false }
+        do {
+            try DedicatedThread.start { self.run() }
+        } catch {
+            state.withLock { $0.isOver = true }
+            throw error
+        }
+    }
+
+    /// Returns when the thread will not touch the store again.
+    func end() async {
+        await withCheckedContinuation { continuation in
+            let isOver = state.withLock { state in
+                state.isStopping = true
+                if !state.isOver { state.waiter = continuation }
+                return state.isOver
+            }
+            if isOver { continuation.resume() }
+            bell.ring()
+        }
+    }
+
+    private func run() {
+        var pulse = Pulse(heartbeat: store.terms.heartbeat, timeout: stage.timeout)
+        while !state.withLock({ $0.isStopping }) {
+            bell.wait(for: pulse.pause)
+            guard let worker = state.withLock({ $0.isStopping ? nil : $0.worker }) else { continue }
+            // First, since a beat may have to wait for a lock that the hanging call holds.
+            if let overdue = activity.overdue(stage.timeout), pulse.isNews(overdue) { report(overdue, worker) }
+            if pulse.isDue(at: SuspendingClock.now) { beat(worker) }
+        }
+        state.withLock { state in
+            state.isOver = true
+            return state.waiter.take()
+        }?.resume()
+    }
+
+    private func beat(_ worker: WorkerID) {
+        do {
+            switch try store.beat(worker) {
+            case .alive: break
+            case .lost:
+                let isNews = state.withLock { state in
+                    // Meanwhile the worker may have enrolled anew.
+                    defer { if state.worker == worker { state.isLost = true } }
+                    return state.worker == worker && !state.isLost
+                }
+                if isNews { logger.warning("This worker was declared dead; what it has in hand is refused.") }
+            case .fileReplaced:
+                logger.critical("The database's path names another file now; this worker ends.")
+                state.withLock { $0.isFileReplaced = true }
+                stop.ask()
+                onFatal(.fileReplaced)
+            }
+        } catch {
+            // A beat that fails is made up for by the next; the lease lasts several.
+            logger.warning("A heartbeat failed: \(error)")
+        }
+    }
+
+    private func report(_ overdue: Activity.Overdue, _ worker: WorkerID) {
+        let limit = text(stage.timeout)
+        let what = overdue.item.map { "item \($0)" } ?? "the call in hand"
+        guard isProcess else {
+            logger.error("Stage '\(stage.name)' had no result for \(what) within \(limit); it is waited for.")
+            return onFatal(.timedOut(stage.name, item: overdue.item, after: stage.timeout))
+        }
+        logger.critical("No result for \(what) within \(limit); this worker ends.")
+        do {
+            try store.endBlocking(worker, .timedOut("no result within \(limit)"), culprit: overdue.item)
+        } catch {
+            // The process ends all the same, and its death is found by others.
+            logger.error("The timeout could not be written down: \(error)")
+        }
+        onFatal(.timedOut(stage.name, item: overdue.item, after: stage.timeout))
+    }
+}
+
+/// When the heartbeat's thread wakes, and what it has to do then.
+struct Pulse {
+    private let heartbeat: Duration
+    /// Between two looks: a beat apart, or a quarter of a timeout that is shorter.
+    let pause: Duration
+    private var lastBeat: SuspendingClock.Instant?
+    private var lastReported: Int64?
+
+    init(heartbeat: Duration, timeout: Duration) {
+        self.heartbeat = heartbeat
+        pause = min(heartbeat, max(timeout / 4, .milliseconds(10)))
+    }
+
+    mutating func isDue(at now: SuspendingClock.Instant) -> Bool {
+        // A thread that wakes a little early still beats: the next look may be a whole pause away.
+        if let lastBeat, now - lastBeat + pause / 2 < heartbeat { return false }
+        lastBeat = now
+        return true
+    }
+
+    /// A call is reported once.
+    mutating func isNews(_ overdue: Activity.Overdue) -> Bool {
+        guard lastReported != overdue.serial else { return false }
+        lastReported = overdue.serial
+        return true
+    }
+}
+
+/// A duration for a person: `2 s`, `1.5 s`, `250 ms`.
+private func text(_ duration: Duration) -> String {
+    let milliseconds = duration.milliseconds
+    if milliseconds % 1000 == 0 { return "\(milliseconds / 1000) s" }
+    return milliseconds > 1000 ? "\(Double(milliseconds) / 1000) s" : "\(milliseconds) ms"
+}

@@ -1,0 +1,34 @@
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
+/// Why a worker's process must end at once, in the middle of whatever it does.
+public enum WorkerFatal: Sendable, Hashable {
+    /// One call of the stage's function took longer than its timeout. `item` is `nil` for a call on several.
+    case timedOut(StageName, item: ItemID?, after: Duration)
+    /// The database's path names another file now: nothing written to the old one would be seen.
+    case fileReplaced
+
+    /// What the process ends with.
+    public var exitStatus: Int32 {
+        switch self {
+        case .timedOut: ReservedStatus.timedOut
+        case .fileReplaced: ReservedStatus.internalError
+        }
+    }
+
+    /// Ends the process without running anything more of it: the function that hangs may hold any lock.
+    public static let exitProcess: @Sendable (WorkerFatal) -> Void = { _exit($0.exitStatus) }
+}
+
+/// Exit statuses that have a meaning between workers and their supervisor.
+public enum ReservedStatus {
+    /// The worker ended itself, since its item was not finished within the timeout. The word of `timeout(1)`.
+    public static let timedOut: Int32 = 124
+    /// Something broke that no item and no stage is to blame for.
+    public static let internalError: Int32 = 40
+}

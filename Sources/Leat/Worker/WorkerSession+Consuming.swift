@@ -1,0 +1,209 @@
+internal import Logging
+internal import Synchronization
+
+// Stages that take items: claim, run, commit together with the next claim.
+extension WorkerSession {
+    func consume() async throws -> WorkerExit {
+        var action = ClaimAction.claim
+        while true {
+            do {
+                switch action {
+                case .claim:
+                    action = isStopping ? .stop : .after(try await claim(), isStopping: isStopping)
+                case .work(let lease):
+                    action = .after(try await work(on: lease), isStopping: isStopping)
+                case .handBack(let lease):
+                    _ = try await store.commit(Step(.released, of: lease), next: nil)
+                    action = .stop
+                case .rest(let until):
+                    try await rest(until: until)
+                    action = .claim
+                case .enroll:
+                    try await enrollAnew()
+                    action = .claim
+                case .finish: return try await finished()
+                case .fail(let reason): return try await failed(reason)
+                case .stop: return try await stopped()
+                }
+            } catch let error where error.isLateStep {
+                logger.warning("A step came too late and was refused: \(error)")
+                action = .enroll
+            }
+        }
+    }
+
+    private func claim() async throws -> Claim {
+        if stage.spec.takesAll { return try await store.claimAll(stage.name, worker: worker) }
+        return try await store.claim(ClaimRequest(stage.name, worker: worker, limit: stage.batch))
+    }
+
+    /// The claim that rides in the next commit's transaction, unless no more is to be begun.
+    private var next: ClaimRequest? {
+        isStopping ? nil : ClaimRequest(stage.name, worker: worker, limit: stage.batch)
+    }
+
+    private func work(on lease: Lease) async throws -> Claim? {
+        defer { activity.rest() }
+        switch stage.body {
+        case .item(let body): return try await workSingly(on: lease, body)
+        case .batch(let body): return try await workTogether(on: lease, body)
+        case .all(let body): return try await workOnAll(lease, body)
+        case .transactionalItem(let body): return try await workInside(on: lease, body)
+        case .transactionalAll(let body): return try await workOnAllInside(lease, body)
+        case .source, .after, .transactionalAfter: preconditionFailure("a stage without input claims nothing")
+        }
+    }
+
+    // MARK: Items
+
+    private func workSingly(
+        on lease: Lease, _ body: @Sendable (Item, inout [Output]) async throws -> Void
+    ) async throws -> Claim? {
+        var outputs: [Output] = []
+        outputs.reserveCapacity(lease.items.count)
+        // Empty as long as all succeeded: then the step needs no list.
+        var failures: [ItemID: Outcome] = [:]
+        var begun = 0
+        // Bound once a batch; the box tells the item.
+        await Activity.$current.withValue(activity) {
+            for item in lease.items {
+                if begun > 0, isStopping || heartbeat.isLost { break }
+                begun += 1
+                let mark = outputs.count
+                activity.begin(item)
+                do {
+                    try await body(item, &outputs)
+                    for index in mark..<outputs.count { outputs[index].parent = item.id }
+                } catch {
+                    outputs.removeSubrange(mark...)
+                    failures[item.id] = outcome(of: error, on: item)
+                }
+            }
+        }
+        activity.rest()
+        if failures.isEmpty, begun == lease.items.count {
+            return try await store.commit(Step(.done, of: lease, outputs: outputs), next: next)
+        }
+        var outcomes = failures
+        for (index, item) in lease.items.enumerated() where failures[item.id] == nil {
+            outcomes[item.id] = index < begun ? .done : .released
+        }
+        return try await store.commit(Step(.each(outcomes), of: lease, outputs: outputs), next: next)
+    }
+
+    private func outcome(of error: any Error, on item: Item) -> Outcome {
+        if isInterruption(error) { return .released }
+        let failure = Failure(from: error)
+        logger.info("Item \(item.id) failed at attempt \(item.attempts + 1): \(failure.reason)")
+        return .failed(failure)
+    }
+
+    private func workInside(
+        on lease: Lease, _ body: @escaping @Sendable (any TransactionContext, Item) throws -> [Output]
+    ) async throws -> Claim? {
+        let step = TransactionalStep(of: lease) { [activity] context, item in
+            activity.begin(item)
+            // What the store does between two calls is not the user's function.
+            defer { activity.rest() }
+            return try Activity.$current.withValue(activity) { try body(context, item) }
+        }
+        return try await store.commit(step, next: next)
+    }
+
+    // MARK: Batches
+
+    private func workTogether(on lease: Lease, _ body: BatchBody) async throws -> Claim? {
+        let batch = body(lease.items)
+        if batch.accepted.isEmpty { return try await settle(batch.rejected, of: lease, next: next) }
+        _ = try await settle(batch.rejected, of: lease, next: nil)
+        activity.begin(batch: batch.accepted)
+        let step: Step
+        do {
+            var outputs = try await Activity.$current.withValue(activity) { try await batch.call() }
+            if batch.accepted.count == 1 {
+                for index in outputs.indices { outputs[index].parent = batch.accepted[0].id }
+            }
+            step = Step(.done, of: lease, outputs: outputs)
+        } catch {
+            let failure = Failure(from: error)
+            if !isInterruption(error) {
+                logger.info("A batch of \(batch.accepted.count) items failed: \(failure.reason)")
+            }
+            step = Step(isInterruption(error) ? .released : .failedTogether(failure), of: lease)
+        }
+        activity.rest()
+        return try await store.commit(step, next: next)
+    }
+
+    /// What can't be read is settled first and alone: the others are not to be halved, nor tried again, for it.
+    private func settle(_ rejected: [ItemID: Failure], of lease: Lease, next: ClaimRequest?) async throws -> Claim? {
+        guard !rejected.isEmpty else { return nil }
+        logger.info("\(rejected.count) items of a batch can't be read.")
+        return try await store.commit(Step(.each(rejected.mapValues(Outcome.failed)), of: lease), next: next)
+    }
+
+    // MARK: Whole inputs
+
+    private func workOnAll(_ lease: Lease, _ body: BatchBody) async throws -> Claim? {
+        let batch = body(lease.items)
+        _ = try await settle(batch.rejected, of: lease, next: nil)
+        // The lease has ended with its last item; the next one is on what is left: nothing.
+        if batch.accepted.isEmpty, !lease.items.isEmpty { return nil }
+        activity.begin(batch: batch.accepted)
+        let outputs: [Output]
+        do {
+            outputs = try await Activity.$current.withValue(activity) { try await batch.call() }
+        } catch {
+            return try await failedWhole(lease, error)
+        }
+        activity.rest()
+        _ = try await store.commit(Step(.done, of: lease, outputs: outputs, endsStage: true), next: nil)
+        progressed()
+        return nil
+    }
+
+    private func workOnAllInside(
+        _ lease: Lease, _ body: @escaping @Sendable (any TransactionContext, [Item]) throws -> [Output]
+    ) async throws -> Claim? {
+        let thrown = ThrownError()
+        do {
+            try await store.commitAll(lease) { [activity] context, items in
+                activity.begin(batch: items)
+                defer { activity.rest() }
+                return try thrown.noting { try Activity.$current.withValue(activity) { try body(context, items) } }
+            }
+        } catch {
+            // What the user's function threw is the stage's failure; what the store threw is not.
+            guard let error = thrown.error else { throw error }
+            return try await failedWhole(lease, error)
+        }
+        progressed()
+        return nil
+    }
+
+    private func failedWhole(_ lease: Lease, _ error: any Error) async throws -> Claim? {
+        activity.rest()
+        if isInterruption(error) {
+            _ = try await store.commit(Step(.released, of: lease), next: nil)
+        } else {
+            try await chargeStage(error)
+        }
+        return nil
+    }
+}
+
+/// Keeps what a closure threw inside a store's transaction, to tell it from the store's own errors.
+final class ThrownError: Sendable {
+    private let state = Mutex<(any Error)?>(nil)
+
+    var error: (any Error)? { state.withLock { $0 } }
+
+    func noting<Value>(_ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch {
+            state.withLock { $0 = error }
+            throw error
+        }
+    }
+}

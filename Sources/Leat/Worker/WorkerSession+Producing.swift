@@ -1,0 +1,108 @@
+internal import Logging
+
+// Stages without input: open a shard, emit until its end, then the next.
+extension WorkerSession {
+    func produce() async throws -> WorkerExit {
+        var tour = ShardTour(stage.spec.shards)
+        while true {
+            if isStopping { return try await stopped() }
+            do {
+                switch tour.next() {
+                case .open(let shard):
+                    let opening = try await store.open(ShardID(stage.name, shard), by: worker)
+                    guard case .opened(let hold) = opening else {
+                        tour.refused(opening)
+                        continue
+                    }
+                    logger.debug("Shard '\(hold.id)' is open at epoch \(hold.epoch), behind \(hold.emitted) items.")
+                    if try await run(hold) { tour.completed() } else { tour.gaveUp() }
+                case .rest:
+                    try await rest()
+                    tour.rested()
+                case .finish: return try await finished()
+                case .fail(let reason): return try await failed(reason)
+                }
+            } catch let error where error.isLateStep {
+                logger.warning("A producer's step came too late and was refused: \(error)")
+                tour.gaveUp()
+                try await enrollAnew()
+            }
+        }
+    }
+
+    /// Runs what was opened.
+    ///
+    /// - Returns: whether it came to its end.
+    private func run(_ hold: ShardHold) async throws -> Bool {
+        defer { activity.rest() }
+        switch stage.body {
+        case .source(let body): return try await run(hold, body)
+        case .after(let body): return try await runAfter(hold, body)
+        case .transactionalAfter(let body): return try await runAfterInside(hold, body)
+        case .item, .batch, .all, .transactionalItem, .transactionalAll:
+            preconditionFailure("a stage with an input opens no shard")
+        }
+    }
+
+    private func run(_ hold: ShardHold, _ body: SourceBody) async throws -> Bool {
+        var isEnded = false
+        var storeError: (any Error)?
+        let run = SourceRun(
+            hold: hold, batch: stage.batch, activity: activity, isStopping: { [stop] in stop.isAsked },
+            emit: { [self] chunk in
+                do {
+                    try await store.emit(
+                        Emission(hold, outputs: chunk.outputs, cursor: chunk.cursor, isLast: chunk.isLast))
+                } catch {
+                    storeError = error
+                    throw error
+                }
+                isEnded = chunk.isLast
+                progressed()
+            })
+        do {
+            try await Activity.$current.withValue(activity) { try await body(run) }
+        } catch {
+            activity.rest()
+            if let storeError { throw storeError }
+            if !isInterruption(error) { try await chargeStage(error) }
+        }
+        return isEnded
+    }
+
+    private func runAfter(_ hold: ShardHold, _ body: @Sendable () async throws -> Void) async throws -> Bool {
+        activity.begin(nil)
+        do {
+            try await Activity.$current.withValue(activity) { try await body() }
+        } catch {
+            activity.rest()
+            if !isInterruption(error) { try await chargeStage(error) }
+            return false
+        }
+        activity.rest()
+        try await store.emit(Emission(hold, outputs: [], cursor: nil, isLast: true))
+        progressed()
+        return true
+    }
+
+    private func runAfterInside(
+        _ hold: ShardHold, _ body: @escaping @Sendable (any TransactionContext) throws -> Void
+    ) async throws -> Bool {
+        let thrown = ThrownError()
+        let emission = Emission(hold, outputs: [], cursor: nil, isLast: true) { [activity] context in
+            activity.begin(nil)
+            defer { activity.rest() }
+            try thrown.noting { try Activity.$current.withValue(activity) { try body(context) } }
+        }
+        do {
+            try await store.emit(emission)
+        } catch {
+            // What the user's function threw is the stage's failure; what the store threw is not.
+            guard let error = thrown.error else { throw error }
+            try await chargeStage(error)
+            return false
+        }
+        progressed()
+        return true
+    }
+}

@@ -1,0 +1,166 @@
+internal import Logging
+internal import ServiceLifecycle
+
+/// A worker at work: its number in the store, and what all kinds of stages need.
+///
+/// It is used by one task at a time.
+final class WorkerSession {
+    let stage: StageDefinition
+    let store: any Store
+    let activity: Activity
+    let heartbeat: Heartbeat
+    let stop: StopSignal
+    private(set) var worker: WorkerID
+    private(set) var logger: Logger
+
+    private let enrollment: Enrollment
+    /// Failures of the stage itself since it last made progress here.
+    private var failuresInARow = 0
+    private var tidied: Int64
+
+    init(
+        _ stage: StageDefinition, on store: any Store, _ enrollment: Enrollment, _ activity: Activity,
+        _ heartbeat: Heartbeat, stop: StopSignal, logger: Logger
+    ) async throws {
+        self.stage = stage
+        self.store = store
+        self.enrollment = enrollment
+        self.activity = activity
+        self.heartbeat = heartbeat
+        self.stop = stop
+        self.logger = logger
+        tidied = store.time.instant
+        worker = try await store.enroll(enrollment)
+        began()
+    }
+
+    /// Works until nothing is left to do, and writes down how the worker ended.
+    func run() async throws -> WorkerExit {
+        // It claims in one task and waits in a child of that; the store is to know both for one.
+        try await StoreCaller.$worker.withValue(worker) {
+            switch stage.body {
+            case .source, .after, .transactionalAfter: try await produce()
+            case .item, .batch, .all, .transactionalItem, .transactionalAll: try await consume()
+            }
+        }
+    }
+
+    var isStopping: Bool { stop.isAsked }
+
+    private func began() {
+        logger[metadataKey: "worker"] = "\(worker)"
+        heartbeat.watch(worker)
+        logger.debug("The worker has begun.")
+    }
+
+    /// Goes on under a new number; what was held under the old one is handed back.
+    func enrollAnew() async throws {
+        // Nothing to do where it was declared dead; where only its lease was taken away it would live on for nobody.
+        try await end(.stopped)
+        worker = try await store.enroll(enrollment)
+        began()
+    }
+
+    // MARK: Ends
+
+    private func end(_ ending: WorkerEnding) async throws {
+        heartbeat.pause()
+        try await store.end(worker, ending)
+    }
+
+    func finished() async throws -> WorkerExit {
+        try await end(.finished)
+        guard let status = try await store.status().first(where: { $0.stage == stage.name }) else {
+            throw LeatError(.notFound, "Stage '\(stage.name)' is not in the store that it ran on.")
+        }
+        guard status.state != .failed else {
+            return .failed(reason: status.reason ?? "\(status.dead) of its items are dead, more than it tolerates")
+        }
+        return .finished(status.state)
+    }
+
+    func failed(_ reason: String) async throws -> WorkerExit {
+        logger.error("The stage has failed: \(reason)")
+        try await end(.finished)
+        return .failed(reason: reason)
+    }
+
+    func stopped() async throws -> WorkerExit {
+        guard !heartbeat.isFileReplaced else { return .lost }
+        try await end(.stopped)
+        return .stopped
+    }
+
+    /// After an error of the store: nobody is suspected.
+    func abandon() async {
+        do {
+            try await end(.stopped)
+        } catch {
+            // The first error is the one to tell; the lease ends by itself.
+            logger.error("The worker's end could not be written down: \(error)")
+        }
+    }
+
+    // MARK: Waiting
+
+    /// Waits for a commit, at most until the given wall-clock time or for a second, and looks after the store then.
+    func rest(until due: Int64? = nil) async throws {
+        let left = due.map { max($0 - store.time.wallClock, 1) } ?? 1000
+        let pause = Duration.milliseconds(min(left, 1000))
+        try await cutShort { [store] in try await store.change(within: pause) }
+        guard !isStopping, store.time.instant - tidied >= Duration.seconds(1).nanoseconds else { return }
+        tidied = store.time.instant
+        for dead in try await store.reap(supervisor: nil) {
+            logger.notice("Worker \(dead.worker) of stage '\(dead.stage)' was found ended: \(dead.ending.word).")
+        }
+        try await store.evaluate()
+    }
+
+    /// Something was committed.
+    func progressed() { failuresInARow = 0 }
+
+    /// Runs something that only waits, and ends it early when a stop is asked for.
+    private func cutShort(_ wait: @escaping @Sendable () async throws -> Void) async throws {
+        do {
+            try await cancelWhenGracefulShutdown(wait)
+        } catch is CancellationError {
+            // That it was cut short is seen by `isStopping`.
+        }
+    }
+
+    // MARK: The stage's own failures
+
+    /// Charges the stage for an error that is no item's: its producer, its whole input, its closure after others.
+    ///
+    /// It is written down as a crash, which hands back what was held and spends the
+    /// stage's crash budget; then it waits, longer each time, and enrolls anew. An
+    /// error that no repetition can mend spends the whole budget at once.
+    func chargeStage(_ error: any Error) async throws {
+        let failure = Failure(from: error)
+        let isFinal = failure.isPermanent || (error as? LeatError)?.code == .cannotResume
+        failuresInARow += 1
+        logger.error("The stage's function failed: \(failure.reason)")
+        try await end(.crashed(failure.reason))
+        if isFinal {
+            for _ in 1..<max(stage.spec.policy.crashes, 2) {
+                worker = try await store.enroll(enrollment)
+                try await store.end(worker, .crashed(failure.reason))
+            }
+        }
+        let pause = stage.spec.policy.retry.delay(afterFailure: failuresInARow, chance: store.time.chance)
+        if !isFinal, pause > .zero { try await cutShort { try await Task.sleep(for: pause) } }
+        worker = try await store.enroll(enrollment)
+        began()
+    }
+
+    /// Whether an error only says that the worker's task was cancelled, which is nobody's failure.
+    func isInterruption(_ error: any Error) -> Bool { isStopping && error is CancellationError }
+}
+
+extension Error {
+    /// The step came too late: its lease or shard is another's now.
+    var isLateStep: Bool {
+        guard let error = self as? LeatError else { return false }
+        return error.code == .leaseLost || error.code == .fenced
+    }
+}

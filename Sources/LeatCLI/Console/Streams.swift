@@ -1,0 +1,75 @@
+internal import Leat
+
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
+/// Nobody reads standard output any more: a quiet exit.
+struct ClosedOutput: Error {}
+
+/// Data goes here, a line at a time and unbuffered, so that a reader has it at once.
+enum StandardOutput {
+    /// - Throws: ``ClosedOutput`` when the reader has gone.
+    static func write(_ text: String) throws {
+        let failure = writeAll(text.hasSuffix("\n") ? text : text + "\n", to: STDOUT_FILENO)
+        switch failure {
+        case 0: return
+        case EPIPE: throw ClosedOutput()
+        default:
+            throw LeatError(
+                .storeFailed, "Standard output can't be written: \(String(cString: strerror(failure))).")
+        }
+    }
+
+    static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
+}
+
+/// Everything that is not data goes here.
+enum StandardError {
+    /// What can't be said is not said: there is no other place to complain.
+    static func write(_ text: String) { _ = writeAll(text.hasSuffix("\n") ? text : text + "\n", to: STDERR_FILENO) }
+
+    /// Text as it is, without an end of line.
+    static func writeRaw(_ text: String) { _ = writeAll(text, to: STDERR_FILENO) }
+
+    /// Whether lines may be drawn over: a terminal that knows how, and a user who has not asked for plain text
+    /// (https://no-color.org).
+    static func mayRedraw(_ environment: (String) -> String? = environmentValue) -> Bool {
+        guard isatty(STDERR_FILENO) == 1, environment("TERM") != "dumb" else { return false }
+        return (environment("NO_COLOR") ?? "").isEmpty
+    }
+
+    /// Of the terminal, in characters.
+    static var width: Int {
+        var size = winsize()
+        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
+        return Int(size.ws_col)
+    }
+}
+
+func environmentValue(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+/// - Returns: 0, or the error's number.
+private func writeAll(_ text: String, to descriptor: Int32) -> Int32 {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+        let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+        if count >= 0 {
+            rest = rest.dropFirst(count)
+            continue
+        }
+        switch errno {
+        case EINTR: continue
+        case EAGAIN:
+            // Somebody made the terminal's description non-blocking: wait until it takes more.
+            var descriptors = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            _ = poll(&descriptors, 1, -1)
+        default: return errno
+        }
+    }
+    return 0
+}

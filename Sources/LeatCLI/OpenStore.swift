@@ -1,0 +1,54 @@
+internal import Leat
+internal import LeatSQLite
+internal import LeatSupervisor
+
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
+/// A database and the files that stand beside it. The only place that names a store.
+struct OpenStore: Sendable {
+    let store: any Store
+    /// The real path, so that a worker that is started elsewhere opens the same file.
+    let path: String
+    /// Copies what is left in the log, so that the file alone is the whole.
+    let checkpoint: @Sendable () async throws -> Void
+
+    /// - Parameter creating: whether a database that isn't there is made.
+    /// - Throws: ``LeatError/Code/notFound`` for a file that is missing and not to be made.
+    static func open(_ path: String, creating: Bool, lease: Duration? = nil) async throws -> OpenStore {
+        let terms = lease.map { LeaseTerms(heartbeat: min(.seconds(1), $0 / 4), duration: $0) } ?? LeaseTerms()
+        let store = try await SQLiteStore.open(path, creating: creating, terms: terms)
+        return OpenStore(store: store, path: try absolute(path), checkpoint: { try await store.checkpoint() })
+    }
+
+    /// Opens a database for an order or a question: it is there, and holds a pipeline.
+    static func existing(_ path: String) async throws -> (OpenStore, Plan) {
+        let database = try await open(path, creating: false)
+        guard let plan = try await database.store.plan() else {
+            throw LeatError(
+                .notFound,
+                "The database \(printable(path)) holds no pipeline; check the path, or run the pipeline first.")
+        }
+        return (database, plan)
+    }
+
+    var folder: String { path + "-leat" }
+    /// Held by the supervisor as long as it lives.
+    var runLock: String { folder + "/run" }
+    /// One file a place of a stage, so that their number stays bounded however often workers are started.
+    func log(of slot: Slot) -> String { folder + "/logs/\(slot).log" }
+
+    private static func absolute(_ path: String) throws -> String {
+        guard let real = realpath(path, nil) else {
+            throw LeatError(
+                .notFound, "The path \(printable(path)) can't be resolved: \(String(cString: strerror(errno))).")
+        }
+        defer { free(real) }
+        return String(cString: real)
+    }
+}

@@ -1,0 +1,75 @@
+internal import ArgumentParser
+internal import Leat
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// `leat dead DB`: the dead letters with their reasons.
+struct DeadCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dead", abstract: "Lists dead letters: items whose attempts are used up, with their reasons.")
+
+    @OptionGroup var database: DatabaseArgument
+    @Option(help: "Only those of this stage.")
+    var stage: String?
+    @Option(help: "At most so many.")
+    var limit = 1000
+    @OptionGroup var output: FormatOptions
+
+    func validate() throws {
+        guard limit >= 1 else { throw ValidationError("--limit is at least 1") }
+    }
+
+    func run() async throws {
+        let (database, plan) = try await OpenStore.existing(database.db)
+        let stage = try stage.map { try stageName($0, in: plan) }
+        // One more than is shown tells whether there are more.
+        let letters = try await database.store.deadLetters(of: stage, limit: limit + 1)
+        let shown = letters.prefix(limit)
+        switch output.format {
+        case .json: for letter in shown { try StandardOutput.write(try jsonLine(DeadLetterLine(letter))) }
+        case .table: try StandardOutput.write(deadLetterTable(Array(shown)))
+        }
+        if letters.count > limit { StandardError.write("There are more than \(limit); give a higher --limit.") }
+    }
+}
+
+/// A dead letter as JSON: its payload as text, or in base 64 when it is not text.
+struct DeadLetterLine: Encodable {
+    let stage: StageName
+    let queue: QueueName
+    let item: ItemID
+    let attempts: Int
+    let reason: String
+    let payload: String?
+    let payloadBase64: String?
+
+    private enum CodingKeys: String, CodingKey {
+        case stage, queue, item, attempts, reason, payload
+        case payloadBase64 = "payload_base64"
+    }
+
+    init(_ letter: DeadLetter) {
+        stage = letter.stage
+        queue = letter.queue
+        item = letter.item
+        attempts = letter.attempts
+        reason = letter.reason
+        switch letter.payload {
+        case .text(let text): (payload, payloadBase64) = (text, nil)
+        case .blob(let bytes): (payload, payloadBase64) = (nil, Data(bytes).base64EncodedString())
+        }
+    }
+}
+
+func deadLetterTable(_ letters: [DeadLetter]) -> String {
+    guard !letters.isEmpty else { return "No dead letters." }
+    var table = TextTable(["STAGE", "ITEM", "ATTEMPTS", "REASON", "PAYLOAD"])
+    for letter in letters {
+        table.add([letter.stage, "\(letter.item)", letter.attempts, letter.reason, letter.payload.preview])
+    }
+    return table.text
+}

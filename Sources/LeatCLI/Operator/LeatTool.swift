@@ -1,0 +1,33 @@
+package import ArgumentParser
+
+/// The `leat` command: looks at a database of any pipeline and gives orders, whether it runs or rests.
+package struct LeatTool: AsyncParsableCommand {
+    package static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "leat",
+            abstract: "Looks at a pipeline's database, and gives orders.",
+            discussion: """
+                It works on a database that runs or rests, and never makes one that isn't there.
+
+                \(CommandStatus.help)
+                """,
+            version: "0.1.0",
+            subcommands: [
+                StatusCommand.self, VerifyCommand.self, DeadCommand.self, RetryCommand.self, SkipCommand.self,
+                RestartCommand.self,
+            ])
+    }
+
+    package static var _errorLabel: String { "error" }
+
+    package init() {}
+
+    /// Runs the command line and ends the process.
+    @concurrent
+    package static func main() async { await CommandRunner.main(LeatTool.self) }
+}
+
+struct DatabaseArgument: ParsableArguments {
+    @Argument(help: "The pipeline's database.")
+    var db: String
+}

@@ -1,0 +1,24 @@
+internal import ArgumentParser
+internal import Leat
+
+/// `leat retry DB STAGE`: dead letters get a fresh budget.
+struct RetryCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retry", abstract: "Makes a stage's dead letters ready again, and reopens what follows.",
+        discussion:
+            "The pipeline's own command does the work, as it resumes; a run that is going on takes them at once.")
+
+    @OptionGroup var database: DatabaseArgument
+    @Argument(help: "The stage's name.")
+    var stage: String
+    @OptionGroup var output: FormatOptions
+
+    func run() async throws {
+        let (database, plan) = try await OpenStore.existing(database.db)
+        let stage = try stageName(stage, in: plan)
+        let count = try await database.store.retry(stage, by: orderer("retry"))
+        try report(
+            OrderLine(order: "retry", stage: stage, items: count),
+            "\(count) dead \(count == 1 ? "letter" : "letters") of stage \(stage) ready again", output.format)
+    }
+}

@@ -1,0 +1,49 @@
+internal import ArgumentParser
+internal import Leat
+
+/// Runs one worker of one stage. It can be started by hand or by systemd, in any order, alone.
+struct WorkerCommand<Program: PipelineProgram>: AsyncParsableCommand {
+    static var configuration: CommandConfiguration {
+        CommandConfiguration(
+            commandName: "worker",
+            abstract: "Runs one worker of a stage, until nothing is left for it to do.",
+            discussion: """
+                It waits for what other stages still have to put, so workers may be started in any order. \
+                SIGTERM or SIGINT drains: it commits what it has in hand, and hands back the rest.
+
+                \(CommandStatus.help)
+                """)
+    }
+
+    @Argument(help: "The stage's name.")
+    var stage: String
+    @OptionGroup var database: DatabaseOptions
+    @OptionGroup var lease: LeaseOptions
+    @Option(help: ArgumentHelp("The process that started it and watches it.", visibility: .hidden))
+    var supervisor: Int32?
+    @Option(help: ArgumentHelp("Where its words go.", visibility: .hidden))
+    var log: String?
+
+    func run() async throws {
+        let pipeline = try Program.pipeline
+        let stage = try stageName(stage, in: pipeline.plan)
+        let database = try await OpenStore.open(
+            database.path(for: pipeline), creating: true, lease: lease.duration)
+        let run = WorkerRun(
+            stage: stage, pipeline: pipeline, database: database, supervisor: supervisor, log: log)
+        throw try await run.run().code
+    }
+}
+
+/// The stage of that name.
+///
+/// - Throws: ``LeatError/Code/notFound``, listing the stages that there are.
+func stageName(_ text: String, in plan: Plan) throws -> StageName {
+    guard let stage = plan.stages.first(where: { $0.name.rawValue == text }) else {
+        let names = plan.stages.map(\.name.rawValue).joined(separator: ", ")
+        throw LeatError(
+            .notFound,
+            "Pipeline '\(printable(plan.pipeline))' has no stage '\(printable(text))'; its stages are \(names).")
+    }
+    return stage.name
+}

@@ -1,0 +1,85 @@
+internal import Leat
+internal import LeatProcess
+internal import LeatSupervisor
+internal import Logging
+internal import UnixSignals
+
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
+/// `run`: this executable's pipeline as processes of this executable.
+struct ProgramRun: Sendable {
+    private let pipeline: Pipeline
+    private let database: OpenStore
+    private let display: RunDisplay
+    private let supervisor: Supervisor
+    private let logger: Logger
+
+    /// - Parameter lease: in seconds, handed on to the workers.
+    /// - Throws: ``LeatError`` for a stage that isn't there, or can't have so many workers.
+    init(
+        pipeline: Pipeline, database: OpenStore, workers: [WorkerCount], lease: Double, display: RunDisplay
+    ) throws {
+        self.pipeline = pipeline
+        self.database = database
+        self.display = display
+        logger = ConsoleLog.logger("leat.run", level: display.isQuiet ? .error : .notice, through: display.screen)
+        var options = Supervisor.Options()
+        options.workers = try Self.counts(workers, pipeline)
+        options.interval = display.interval
+        options.who = orderer("run")
+        let executable = try executablePath()
+        supervisor = Supervisor(
+            store: database.store, plan: pipeline.plan, lockPath: database.runLock, options: options, logger: logger,
+            command: { slot in
+                let log = database.log(of: slot)
+                return ChildCommand(
+                    executable,
+                    [
+                        "worker", slot.stage.rawValue, "--db", database.path, "--lease", "\(lease)",
+                        "--supervisor", "\(getpid())", "--log", log,
+                    ], log: log)
+            },
+            observe: { await display.show($0) })
+    }
+
+    func run() async throws -> CommandStatus {
+        let signal = try await runUntilSignalled(supervisor, by: [.sigterm, .sigint], logger: logger) { _ in
+            supervisor.stop()
+        }
+        guard let outcome = supervisor.outcome else {
+            throw LeatError(.storeFailed, "The run ended without an outcome; look at its log and run it again.")
+        }
+        try await database.checkpoint()
+        switch RunVerdict.judge(outcome.stages, of: pipeline.plan) {
+        case .over(let end) where !outcome.isInterrupted || end == .complete || end == .completeWithErrors:
+            await display.end(outcome.stages, end.word, CommandStatus(of: end))
+            return CommandStatus(of: end)
+        case .over, .goingOn:
+            let status = outcome.isInterrupted ? CommandStatus(of: signal) : .waiting
+            await display.end(outcome.stages, outcome.isInterrupted ? "interrupted" : "waiting", status)
+            return status
+        }
+    }
+
+    private static func counts(_ workers: [WorkerCount], _ pipeline: Pipeline) throws -> [StageName: Int] {
+        var counts = Dictionary(
+            pipeline.stages.map { ($0.name, $0.workers) }, uniquingKeysWith: { first, _ in first })
+        for wish in workers {
+            let name = try stageName(wish.stage, in: pipeline.plan)
+            if wish.count > 1, pipeline.plan.stage(name)?.hasEnding == true {
+                throw LeatError(
+                    .refused,
+                    "Stage '\(name)' does one piece of work once, so it has one worker; leave out --workers \(name)=\(wish.count)."
+                )
+            }
+            counts[name] = wish.count
+        }
+        return counts
+    }
+}

@@ -1,0 +1,113 @@
+internal import CLeatSQLite
+internal import Dispatch
+internal import GRDB
+internal import Leat
+internal import Synchronization
+
+/// Copies the log into the database: the one place that does, by the rule that holds on every SQLite.
+///
+/// SQLite 3.7.0 to 3.51.2 may lose commits when a checkpointer finds the log fully
+/// copied while a writer restarts it (the WAL-reset bug). So, whatever the version:
+///
+/// 1. no connection checkpoints by itself (``Role/open(_:deadline:)``);
+/// 2. one process at a time does, holding the lock `checkpoint`, and *commits a small write of its own first*, then
+///    checkpoints PASSIVE at once: the log is then never fully copied when the checkpoint begins, so nobody can
+///    restart it meanwhile;
+/// 3. off the claim path: on a thread of its own, when the log has reached 4 MB, or a second after the last commit of
+///    items. Heartbeats and its own writes do not arm it.
+///
+/// It is a class since SQLite's hook holds a pointer to it.
+final class Checkpointer: Sendable {
+    private let file: DatabaseFile
+    private let deadline: Duration
+    private let time: any TimeSource
+    /// Where the work is done: GRDB's queue of a connection of its own, opened when first needed.
+    private let queue = DispatchQueue(label: "leat.checkpointer.timer")
+    private let state = Mutex(State())
+
+    private struct State {
+        var connection: DatabaseQueue?
+        var lastWork: Int64 = 0
+        var isTimerSet = false
+        var isDue = false
+    }
+
+    /// 4 MB of SQLite's default pages.
+    private static let pages = 1024
+    private static let quiet = Duration.seconds(1)
+
+    init(file: DatabaseFile, deadline: Duration, time: any TimeSource) {
+        self.file = file
+        self.deadline = deadline
+        self.time = time
+    }
+
+    /// A commit found the log so long.
+    func logHas(pages: Int) {
+        guard pages >= Self.pages else { return }
+        let isFirst = state.withLock { state in
+            defer { state.isDue = true }
+            return !state.isDue
+        }
+        if isFirst { queue.async { [self] in runDue() } }
+    }
+
+    /// Items were committed: a second after the last of them the log is copied.
+    func workWasCommitted() {
+        let now = DispatchTime.now().uptimeNanoseconds
+        let isFirst = state.withLock { state in
+            state.lastWork = Int64(now)
+            defer { state.isTimerSet = true }
+            return !state.isTimerSet
+        }
+        if isFirst { setTimer() }
+    }
+
+    private func setTimer() {
+        queue.asyncAfter(deadline: .now() + Self.quiet.seconds) { [weak self] in
+            guard let self else { return }
+            let quietSince = state.withLock { $0.lastWork }
+            if Int64(DispatchTime.now().uptimeNanoseconds) - quietSince < Self.quiet.nanoseconds {
+                setTimer()
+            } else {
+                state.withLock { $0.isTimerSet = false }
+                runDue()
+            }
+        }
+    }
+
+    private func runDue() {
+        defer { state.withLock { $0.isDue = false } }
+        do {
+            try run()
+        } catch {
+            // The log stays as it is, and as durable; the next commit that finds it long tries again.
+        }
+    }
+
+    /// Copies what can be copied, unless another process is at it.
+    func checkpoint() async throws {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { [self] in continuation.resume(with: Result { try run() }) }
+        }
+    }
+
+    private func run() throws {
+        guard let lock = try FileLock.tryLock(path: file.checkpointLock) else { return }
+        defer { lock.release() }
+        let connection = try state.withLock { state in
+            if let connection = state.connection { return connection }
+            let connection = try Role.checkpointer.open(file.path, deadline: deadline)
+            state.connection = connection
+            return connection
+        }
+        try connection.writeWithoutTransaction { database in
+            try database.execute(
+                sql: "UPDATE leat_checkpoint SET begun_at = ?, count = count + 1", arguments: [time.wallClock])
+            guard let handle = database.sqliteConnection else { return }
+            let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+            // BUSY: a reader keeps a part from being copied; the next time copies it.
+            guard code == SQLITE_OK || code == SQLITE_BUSY else { throw SQLFailure(handle) }
+        }
+    }
+}

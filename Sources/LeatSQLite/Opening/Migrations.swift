@@ -1,0 +1,115 @@
+internal import GRDB
+internal import Leat
+
+/// The schema's files, numbered and in order, as they are embedded in the binary.
+///
+/// Each file has a part that is applied once and, after the line `-- @queue`, a part that is applied to every queue,
+/// old and new, with its name for `{name}`.
+struct Migration: Sendable, Hashable {
+    let version: Int
+    let name: String
+    let text: String
+
+    /// All of them. A test holds this list against the folder.
+    static let all: [Migration] = [
+        Migration(version: 1, name: "V001__facts", bytes: PackageResources.V001__facts_sql)
+    ]
+
+    /// 'leat' in ASCII.
+    static let applicationID: Int64 = 0x6C65_6174
+
+    init(version: Int, name: String, bytes: [UInt8]) {
+        self.version = version
+        self.name = name
+        text = String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// FNV-1a of the file: it tells that a file was altered, not by whom.
+    var checksum: String {
+        var hash = FNV1a()
+        hash.add(text.utf8)
+        return hash.text
+    }
+
+    var global: String { String(text[..<(text.firstRange(of: Self.mark)?.lowerBound ?? text.endIndex)]) }
+
+    func perQueue(_ queue: QueueName) -> String {
+        guard let mark = text.firstRange(of: Self.mark) else { return "" }
+        return Query(String(text[mark.upperBound...])).text(for: queue)
+    }
+
+    private static let mark = "-- @queue\n"
+
+    /// Brings a file up to date, inside a transaction that is already begun.
+    ///
+    /// - Throws: ``LeatError/Code/foreignFile`` for a file that is not ours, is newer, or was altered.
+    static func apply(_ migrations: [Migration], to database: Database, path: String, at now: Int64) throws {
+        let id = try Int64.fetchOne(database, sql: "PRAGMA application_id") ?? 0
+        let userVersion = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+        func refuse(_ message: String) -> LeatError { LeatError(.foreignFile, "'\(printable(path))' \(message)") }
+
+        let isOurs = id == applicationID
+        guard isOurs || (id == 0 && userVersion == 0) else {
+            throw refuse(
+                "is another program's database (application id \(id), version \(userVersion)); give another path.")
+        }
+        let known = migrations.last?.version ?? 0
+        guard userVersion <= known else {
+            throw refuse(
+                "was written by a newer Leat (schema \(userVersion); this program knows \(known)); update this program.")
+        }
+        var applied = 0
+        if isOurs {
+            let rows = try Row.fetchAll(
+                database, sql: "SELECT version, name, checksum FROM leat_migrations ORDER BY version")
+            for row in rows {
+                let version: Int = row[0]
+                guard let migration = migrations.first(where: { $0.version == version }) else {
+                    throw refuse("has schema \(version), which this program does not know; update this program.")
+                }
+                guard migration.checksum == row[2] else {
+                    throw refuse(
+                        "was made by another edition of schema file \(migration.name) than this program's; use the program that made it."
+                    )
+                }
+                applied = version
+            }
+        }
+        try refuseAltered(database, to: applied, migrations, refuse)
+        let queues = applied == 0 ? [] : try String.fetchAll(database, sql: "SELECT name FROM leat_queues")
+        for migration in migrations where migration.version > applied {
+            try database.execute(sql: migration.global)
+            for queue in queues { try database.execute(sql: migration.perQueue(QueueName(checking: queue))) }
+            try database.execute(
+                sql: "INSERT INTO leat_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)",
+                arguments: [migration.version, migration.name, migration.checksum, now])
+        }
+        if applied < known {
+            try database.execute(sql: "PRAGMA application_id = \(applicationID); PRAGMA user_version = \(known)")
+        }
+    }
+
+    /// Holds the file's tables against those that the applied migrations make: a table of ours that somebody has
+    /// dropped or changed would fail later, in the middle of work.
+    private static func refuseAltered(
+        _ database: Database, to version: Int, _ migrations: [Migration], _ refuse: (String) -> LeatError
+    ) throws {
+        guard version > 0 else { return }
+        let sql = "SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name LIKE 'leat\\_%' ESCAPE '\\'"
+        let fresh = try DatabaseQueue()
+        let expected = try fresh.write { blank in
+            for migration in migrations where migration.version <= version {
+                try blank.execute(sql: migration.global)
+            }
+            return try Row.fetchAll(blank, sql: sql).map { ($0["name"] as String, $0["sql"] as String) }
+        }
+        let found = try Dictionary(
+            Row.fetchAll(database, sql: sql).map { ($0["name"] as String, $0["sql"] as String) },
+            uniquingKeysWith: { first, _ in first })
+        for (name, text) in expected where found[name] != text {
+            throw refuse(
+                "was altered: its table \(name) is \(found[name] == nil ? "missing" : "not as it was made"); restore it from a copy."
+            )
+        }
+    }
+}

@@ -1,0 +1,71 @@
+internal import CLeatSQLite
+internal import GRDB
+internal import Leat
+
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
+/// What a connection is for. Each role has a connection, and so a thread, of its own.
+enum Role: Sendable {
+    /// All steps of the engine.
+    case writer
+    /// Heartbeats, which must not wait for the work.
+    case heartbeat
+    /// Views, and looking for changes.
+    case reader
+    case checkpointer
+
+    /// Opens a connection as RELIABILITY asks for, in that order, and reads back what was set.
+    func open(_ path: String, deadline: Duration) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.label = "leat.\(self)"
+        configuration.busyMode = .callback(busyHandler(deadline: deadline))
+        configuration.prepareDatabase { database in
+            // First of all: the default of 1000 pages would let this connection checkpoint by itself
+            // (https://sqlite.org/wal.html, "Automatic Checkpoint"), which RELIABILITY's WAL-reset rule forbids.
+            try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
+            guard let handle = database.sqliteConnection else { return }
+            for (option, on) in [
+                (SQLITE_DBCONFIG_DEFENSIVE, 1), (SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
+                (SQLITE_DBCONFIG_DQS_DML, 0), (SQLITE_DBCONFIG_DQS_DDL, 0),
+                (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1),
+            ] as [(Int32, Int32)] {
+                guard leat_sqlite3_db_config_switch(handle, option, on) == SQLITE_OK else { throw SQLFailure(handle) }
+            }
+            try database.execute(sql: "PRAGMA secure_delete = OFF")
+            try database.execute(sql: "PRAGMA journal_size_limit = 67108864")
+            let isMemory = path == ":memory:"
+            let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode = \(isMemory ? "MEMORY" : "WAL")")
+            guard mode == (isMemory ? "memory" : "wal") else {
+                throw LeatError(
+                    .unsafePlace,
+                    "'\(printable(path))' can't keep a write-ahead log (SQLite answered '\(mode ?? "nothing")'); put it on a local disk."
+                )
+            }
+            // A heartbeat that a power cut undoes is of a boot that is over; all else is synced at each commit.
+            let level = self == .heartbeat ? 1 : 2
+            try database.execute(sql: "PRAGMA synchronous = \(level)")
+            guard try Int.fetchOne(database, sql: "PRAGMA synchronous") == level else {
+                throw LeatError(.storeFailed, "SQLite refused to sync each commit of '\(printable(path))'.")
+            }
+        }
+        return try DatabaseQueue(path: path, configuration: configuration)
+    }
+}
+
+/// Waits a millisecond or so, up to a deadline.
+///
+/// SQLite's own handler backs off further the longer one waits, which starves the oldest waiter.
+private func busyHandler(deadline: Duration) -> @Sendable (Int) -> Bool {
+    let limit = Int(deadline.milliseconds)
+    return { tries in
+        guard tries < limit else { return false }
+        usleep(UInt32.random(in: 500...1500))
+        return true
+    }
+}

@@ -1,0 +1,64 @@
+internal import CLeatSQLite
+internal import GRDB
+internal import Leat
+
+/// A query as it is written beside its only caller; `{name}` stands for the queue's name.
+///
+/// Its identity is the key under which its prepared statements are kept, so it is only ever a `static let`.
+final class Query: Sendable {
+    let text: String
+    init(_ text: String) { self.text = text }
+
+    /// Queue names match `[a-z][a-z0-9_]*`, so that they may stand in a statement.
+    func text(for queue: QueueName?) -> String {
+        guard let queue else { return text }
+        return text.split(separator: "{name}", omittingEmptySubsequences: false).joined(separator: queue.rawValue)
+    }
+}
+
+/// One connection's prepared statements. It is used on the queue of its GRDB connection only.
+final class Connection {
+    let handle: OpaquePointer
+    private var statements: [Key: Statement] = [:]
+
+    private struct Key: Hashable {
+        let query: ObjectIdentifier
+        let queue: QueueName?
+    }
+
+    init(_ database: Database) throws {
+        guard let handle = database.sqliteConnection else {
+            throw LeatError(.storeFailed, "The database was used after it was closed.")
+        }
+        self.handle = handle
+    }
+
+    deinit {
+        // GRDB closes with sqlite3_close_v2, so a connection may outlive its statements or they it.
+        for statement in statements.values { sqlite3_finalize(statement.handle) }
+    }
+
+    /// The statement of a query, prepared once a connection. The number of queries bounds what is kept.
+    func callAsFunction(_ query: Query, _ queue: QueueName? = nil) throws -> Statement {
+        let key = Key(query: ObjectIdentifier(query), queue: queue)
+        if let statement = statements[key] { return statement }
+        var prepared: OpaquePointer?
+        let text = query.text(for: queue)
+        guard sqlite3_prepare_v3(handle, text, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, nil) == SQLITE_OK,
+            let prepared
+        else { throw SQLFailure(handle) }
+        let statement = Statement(handle: prepared, connection: handle)
+        statements[key] = statement
+        return statement
+    }
+
+    /// Runs statements that are not worth keeping.
+    func execute(_ text: String) throws {
+        guard sqlite3_exec(handle, text, nil, nil, nil) == SQLITE_OK else { throw SQLFailure(handle) }
+    }
+
+    /// Whether a transaction stands. After an error it may have been rolled back by SQLite itself.
+    var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
+    var lastInsertedID: Int64 { sqlite3_last_insert_rowid(handle) }
+    var changes: Int { Int(sqlite3_changes(handle)) }
+}

@@ -1,0 +1,123 @@
+internal import CLeatSQLite
+internal import Leat
+
+/// A value bound to a statement.
+enum SQLValue {
+    case int(Int64)
+    case text(String)
+    case payload(Payload)
+    case null
+
+    static func int(_ value: Int) -> SQLValue { .int(Int64(value)) }
+    static func id(_ value: some StoreIdentifier) -> SQLValue { .int(value.rawValue) }
+    static func optional(_ value: Int64?) -> SQLValue { value.map { .int($0) } ?? .null }
+    static func optional(_ value: String?) -> SQLValue { value.map { .text($0) } ?? .null }
+}
+
+/// The row that a statement stands on. It is gone with the next step: read what you need at once.
+struct SQLRow {
+    let statement: OpaquePointer
+
+    func int(_ column: Int32) -> Int64 { sqlite3_column_int64(statement, column) }
+    func isNull(_ column: Int32) -> Bool { sqlite3_column_type(statement, column) == SQLITE_NULL }
+    func optionalInt(_ column: Int32) -> Int64? { isNull(column) ? nil : int(column) }
+    func text(_ column: Int32) -> String {
+        guard let start = sqlite3_column_text(statement, column) else { return "" }
+        let count = Int(sqlite3_column_bytes(statement, column))
+        return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
+    }
+    func optionalText(_ column: Int32) -> String? { isNull(column) ? nil : text(column) }
+    func payload(_ column: Int32) -> Payload {
+        guard sqlite3_column_type(statement, column) == SQLITE_BLOB else { return .text(text(column)) }
+        let count = Int(sqlite3_column_bytes(statement, column))
+        guard count > 0, let start = sqlite3_column_blob(statement, column) else { return .blob([]) }
+        return .blob(Array(UnsafeRawBufferPointer(start: start, count: count)))
+    }
+}
+
+/// A prepared statement of the hot path, bound by position.
+///
+/// It goes past GRDB's `Statement`, whose arguments cost as much again as the insertion of a row. It is reset after
+/// every use, since a statement that is left standing pins the log.
+struct Statement {
+    let handle: OpaquePointer
+    let connection: OpaquePointer
+
+    /// Runs it to its end and throws away its rows.
+    func run(_ values: SQLValue...) throws {
+        defer { reset() }
+        bind(values)
+        while try step() {}
+    }
+
+    /// The first row, as `body` reads it.
+    func first<T>(_ values: SQLValue..., body: (SQLRow) throws -> T) throws -> T? {
+        defer { reset() }
+        bind(values)
+        return try step() ? body(SQLRow(statement: handle)) : nil
+    }
+
+    /// Every row in turn.
+    func each(_ values: SQLValue..., body: (SQLRow) throws -> Void) throws {
+        defer { reset() }
+        bind(values)
+        while try step() { try body(SQLRow(statement: handle)) }
+    }
+
+    func bind(_ values: [SQLValue]) {
+        for (offset, value) in values.enumerated() { bind(value, at: Int32(offset + 1)) }
+    }
+
+    func bind(_ value: SQLValue, at index: Int32) {
+        switch value {
+        case .int(let value): sqlite3_bind_int64(handle, index, value)
+        case .text(let text): bind(text: text, at: index)
+        case .payload(.text(let text)): bind(text: text, at: index)
+        case .payload(.blob(let bytes)):
+            _ = bytes.withUnsafeBytes { buffer in
+                leat_sqlite3_bind_blob(handle, index, buffer.baseAddress, Int32(buffer.count))
+            }
+        case .null: sqlite3_bind_null(handle, index)
+        }
+    }
+
+    private func bind(text: String, at index: Int32) {
+        var text = text
+        _ = text.withUTF8 { buffer in
+            buffer.withMemoryRebound(to: CChar.self) { characters in
+                // An empty buffer may have no address, which would bind NULL.
+                if let start = characters.baseAddress {
+                    leat_sqlite3_bind_text(handle, index, start, Int32(characters.count))
+                } else {
+                    leat_sqlite3_bind_text(handle, index, "", 0)
+                }
+            }
+        }
+    }
+
+    /// Whether there is a row.
+    func step() throws -> Bool {
+        switch sqlite3_step(handle) {
+        case SQLITE_ROW: return true
+        case SQLITE_DONE: return false
+        default: throw SQLFailure(connection)
+        }
+    }
+
+    func reset() { sqlite3_reset(handle) }
+}
+
+/// An error of SQLite, as it came.
+struct SQLFailure: Error, CustomStringConvertible {
+    /// The extended code.
+    let code: Int32
+    let message: String
+
+    init(_ connection: OpaquePointer) {
+        code = sqlite3_extended_errcode(connection)
+        message = String(cString: sqlite3_errmsg(connection))
+    }
+
+    var primaryCode: Int32 { code & 0xFF }
+    var description: String { "SQLite error \(code): \(message)" }
+}

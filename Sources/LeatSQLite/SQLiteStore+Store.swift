@@ -1,0 +1,99 @@
+internal import GRDB
+public import Leat
+internal import Synchronization
+
+// The `Store` protocol, one transaction a method; each is written in `Transaction/`.
+extension SQLiteStore {
+    public func install(_ plan: Plan) async throws { try await write { try $0.install(plan) } }
+
+    public func plan() async throws -> Plan? { try await write { try $0.storedPlan() } }
+
+    public func runID() async throws -> String {
+        let id = try await read { try String.fetchOne($0, sql: "SELECT id FROM leat_run") }
+        guard let id else { throw LeatError(.notFound, "This database holds no pipeline yet; run the program once.") }
+        return id
+    }
+
+    public func prepare(_ body: @escaping @Sendable (any TransactionContext) throws -> Void) async throws {
+        try await write { try body(SQLiteContext(database: $0.database)) }
+    }
+
+    public func open(_ shard: ShardID, by worker: WorkerID) async throws -> ShardOpening {
+        try await write { try $0.open(shard, by: worker) }
+    }
+
+    public func emit(_ emission: Emission) async throws {
+        try await countingRefusals(of: emission.hold.id.stage) {
+            try await write(countingAsWork: true) { try $0.emit(emission) }
+        }
+    }
+
+    public func put(_ outputs: [Output]) async throws -> Int {
+        try await write(countingAsWork: true) { try $0.put(outputs, from: nil) }
+    }
+
+    public func claim(_ request: ClaimRequest) async throws -> Claim {
+        try await write { try $0.claim(request) }
+    }
+
+    public func claimAll(_ stage: StageName, worker: WorkerID) async throws -> Claim {
+        try await write { try $0.claimAll(stage, worker: worker) }
+    }
+
+    public func commit(_ step: Step, next: ClaimRequest?) async throws -> Claim? {
+        try await countingRefusals(of: step.stage) {
+            try await write(countingAsWork: true) { transaction in
+                try transaction.apply(step)
+                return try next.map(transaction.claim)
+            }
+        }
+    }
+
+    public func commit(_ step: TransactionalStep, next: ClaimRequest?) async throws -> Claim? {
+        try await countingRefusals(of: step.lease.stage) {
+            try await write(countingAsWork: true) { transaction in
+                try transaction.apply(step)
+                return try next.map(transaction.claim)
+            }
+        }
+    }
+
+    public func commitAll(
+        _ lease: Lease, body: @escaping @Sendable (any TransactionContext, [Item]) throws -> [Output]
+    ) async throws {
+        try await countingRefusals(of: lease.stage) {
+            try await write(countingAsWork: true) { transaction in
+                try transaction.apply(Step(.done, of: lease, endsStage: true)) {
+                    try body(SQLiteContext(database: transaction.database), lease.items)
+                }
+            }
+        }
+    }
+
+    /// A step that came too late changes nothing but this count, in a transaction of its own.
+    private func countingRefusals<T: Sendable>(
+        of stage: StageName, _ body: () async throws -> T
+    ) async throws -> T {
+        do {
+            return try await body()
+        } catch let error as LeatError where error.code == .leaseLost || error.code == .fenced {
+            try await write { transaction in
+                try transaction.database.execute(
+                    sql: "UPDATE leat_counts SET refused = refused + 1 WHERE stage = ?", arguments: [stage.rawValue])
+            }
+            throw error
+        }
+    }
+
+    public func evaluate() async throws { try await write { try $0.cascade() } }
+    public func begin(by who: String) async throws { try await write { try $0.begin(by: who) } }
+    public func retry(_ stage: StageName, by who: String) async throws -> Int {
+        try await write { try $0.retry(stage, by: who) }
+    }
+    public func restart(_ stage: StageName, by who: String) async throws {
+        try await write { try $0.restart(stage, by: who) }
+    }
+    public func skip(_ item: ItemID, of stage: StageName, by who: String) async throws {
+        try await write { try $0.skip(item, of: stage, by: who) }
+    }
+}

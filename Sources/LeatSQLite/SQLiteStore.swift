@@ -1,0 +1,261 @@
+internal import CLeatSQLite
+internal import Dispatch
+public import GRDB
+public import Leat
+internal import Synchronization
+
+/// The embedded store: one SQLite file in WAL mode, which any number of processes of one host may open.
+///
+/// Every step is one `BEGIN IMMEDIATE` transaction, synced before it is answered
+/// (`synchronous=FULL`), so what was acknowledged survives a power cut.
+///
+/// ```swift
+/// let store = try await SQLiteStore.open("flights.db")
+/// let status = try await store.status()
+/// ```
+///
+/// - Important: Nothing else in this process may open the file by a descriptor of its own (not even to copy it): its
+///   close would drop SQLite's locks.
+/// - Note: Next to `flights.db` stands the folder `flights.db-leat` with locks and the workers' logs.
+public final class SQLiteStore: Store {
+    public let time: any TimeSource
+    public let terms: LeaseTerms
+
+    /// `nil` for a database in memory.
+    let file: DatabaseFile?
+    let writer: DatabaseQueue
+    let deadline: Duration
+    let checkpointer: Checkpointer?
+    let shared: Mutex<Shared>
+    // The statements of the writer's connection. They are touched on the writer's queue only, which GRDB serialises.
+    nonisolated(unsafe) var writerStatements: Connection?
+    // Likewise, on the heartbeat's queue.
+    nonisolated(unsafe) var heartbeatStatements: Connection?
+
+    /// What tasks share.
+    struct Shared {
+        var plan: Plan?
+        var reader: DatabaseQueue?
+        var heartbeat: DatabaseQueue?
+        /// Held as long as the worker lives: the kernel frees it when the process dies.
+        var workerLocks: [WorkerID: FileLock] = [:]
+        var seenVersion: Int64 = -1
+        /// Counts this process's commits: a database in memory has no other sign of change.
+        var commits: Int64 = 0
+    }
+
+    init(
+        file: DatabaseFile?, writer: DatabaseQueue, deadline: Duration, time: any TimeSource, terms: LeaseTerms
+    ) {
+        self.file = file
+        self.writer = writer
+        self.deadline = deadline
+        self.time = time
+        self.terms = terms
+        checkpointer = file.map { Checkpointer(file: $0, deadline: deadline, time: time) }
+        shared = Mutex(Shared())
+    }
+
+    /// Opens a database, and makes or migrates it when that is due.
+    ///
+    /// - Parameters:
+    ///   - path: the file; its folder must be on a local disk. `:memory:` is a database of this process alone.
+    ///   - creating: whether a file that isn't there is made.
+    ///   - deadline: how long a transaction waits for its turn before it fails with ``LeatError/Code/busy``.
+    /// - Throws: ``LeatError`` with `notFound`, `unsafePlace` or `foreignFile`, with nothing changed.
+    public static func open(
+        _ path: String,
+        creating: Bool = true,
+        time: any TimeSource = HostTime(),
+        terms: LeaseTerms = LeaseTerms(),
+        deadline: Duration = .seconds(30)
+    ) async throws -> SQLiteStore {
+        // Opening blocks, on locks too; the pool's threads are for what does not.
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue.global().async {
+                continuation.resume(
+                    with: Result {
+                        try openBlocking(path, creating: creating, time: time, terms: terms, deadline: deadline)
+                    })
+            }
+        }
+    }
+
+    /// A database of this process alone, gone with it; opening it waits for nothing.
+    ///
+    /// `Pipeline.runInMemory()` uses one when a stage sees the database.
+    public static func inMemory(time: any TimeSource = HostTime(), terms: LeaseTerms = LeaseTerms()) throws -> SQLiteStore {
+        try openBlocking(":memory:", creating: true, time: time, terms: terms, deadline: .seconds(30))
+    }
+
+    private static func openBlocking(
+        _ path: String, creating: Bool, time: any TimeSource, terms: LeaseTerms, deadline: Duration
+    ) throws -> SQLiteStore {
+        let file = path == ":memory:" ? nil : try DatabaseFile(path, creating: creating)
+        do {
+            // One process at a time looks at the schema and brings it up to date.
+            let lock = try file.map { try FileLock.lock(path: $0.migrateLock) }
+            defer { lock?.release() }
+            let writer = try Role.writer.open(file?.path ?? ":memory:", deadline: deadline)
+            try writer.write { database in
+                try Migration.apply(Migration.all, to: database, path: path, at: time.wallClock)
+            }
+            let store = SQLiteStore(file: file, writer: writer, deadline: deadline, time: time, terms: terms)
+            try store.connect()
+            return store
+        } catch {
+            throw leatError(error, path: path)
+        }
+    }
+
+    /// Prepares the writer's connection: the hook that tells the checkpointer how long the log has grown.
+    private func connect() throws {
+        try writer.writeWithoutTransaction { database in
+            let connection = try Connection(database)
+            writerStatements = connection
+            guard let checkpointer else { return }
+            // The checkpointer outlives the hook: both belong to this store, and the hook goes with its connection.
+            let context = Unmanaged.passUnretained(checkpointer).toOpaque()
+            _ = sqlite3_wal_hook(
+                connection.handle,
+                { context, _, _, pages in
+                    guard let context else { return SQLITE_OK }
+                    Unmanaged<Checkpointer>.fromOpaque(context).takeUnretainedValue().logHas(pages: Int(pages))
+                    return SQLITE_OK
+                }, context)
+        }
+    }
+
+    deinit {
+        // Statements go before their connections.
+        writerStatements = nil
+        heartbeatStatements = nil
+    }
+
+    // MARK: Transactions
+
+    /// One step: `BEGIN IMMEDIATE`, the work, `COMMIT`, on the writer's thread. One hop, whatever the batch.
+    ///
+    /// It does not end early when the task is cancelled: GRDB's own `write` would interrupt the statement.
+    func write<T: Sendable>(
+        countingAsWork isWork: Bool = false, _ work: @escaping @Sendable (Transaction) throws -> T
+    ) async throws -> T {
+        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
+            writer.asyncWriteWithoutTransaction { [self] database in
+                continuation.resume(
+                    with: Result {
+                        guard let writerStatements else {
+                            throw LeatError(.storeFailed, "The store was used after it was closed.")
+                        }
+                        let result = try transact(database, writerStatements, work)
+                        if isWork { checkpointer?.workWasCommitted() }
+                        return result
+                    })
+            }
+        }
+    }
+
+    /// The transaction itself. Blocks.
+    func transact<T>(
+        _ database: Database, _ connection: Connection, _ work: (Transaction) throws -> T
+    ) throws -> T {
+        do {
+            try connection.execute("BEGIN IMMEDIATE")
+        } catch {
+            throw leatError(error, path: file?.path ?? ":memory:")
+        }
+        do {
+            // The time is taken under the lock: a step that waited for it must not judge leases by an older clock.
+            let transaction = Transaction(store: self, database: database, sql: connection)
+            let result = try work(transaction)
+            try transaction.lengthenLeases()
+            try connection.execute("COMMIT")
+            shared.withLock { $0.commits += 1 }
+            return result
+        } catch {
+            // FULL, IOERR and INTERRUPT may have rolled it back already (https://sqlite.org/lang_transaction.html).
+            if connection.isInTransaction { try connection.execute("ROLLBACK") }
+            throw leatError(error, path: file?.path ?? ":memory:")
+        }
+    }
+
+    /// Reads on the reader's connection, in one snapshot. The database in memory has one connection for all.
+    func read<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
+        do {
+            let queue = try reader()
+            return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
+                queue.asyncWriteWithoutTransaction { database in
+                    continuation.resume(
+                        with: Result {
+                            var result: Result<T, any Error>?
+                            try database.inTransaction(.deferred) {
+                                result = Result { try body(database) }
+                                return .commit
+                            }
+                            guard let result else { throw LeatError(.storeFailed, "A read did not take place.") }
+                            return try result.get()
+                        })
+                }
+            }
+        } catch {
+            throw leatError(error, path: file?.path ?? ":memory:")
+        }
+    }
+
+    /// Your own tables, in one snapshot, beside running workers.
+    ///
+    /// ```swift
+    /// let rows = try await store.read { db in try Row.fetchAll(db, sql: "SELECT * FROM flight") }
+    /// ```
+    ///
+    /// - Important: Read a bounded page and come back for the next: an open read keeps the log from being reused.
+    public func reading<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
+        try await read(body)
+    }
+
+    func reader() throws -> DatabaseQueue {
+        guard let file else { return writer }
+        return try shared.withLock { shared in
+            if let reader = shared.reader { return reader }
+            let reader = try Role.reader.open(file.path, deadline: deadline)
+            shared.reader = reader
+            return reader
+        }
+    }
+
+    /// Copies the log into the database under the checkpoint rule, if no other process is at it.
+    ///
+    /// It is for the end of a run: what remains in the log is as durable, but a person may want to copy one file.
+    public func checkpoint() async throws { try await checkpointer?.checkpoint() }
+}
+
+/// SQLite's errors as Leat's: what was attempted is known to the caller, what to try is said here.
+func leatError(_ error: any Error, path: String) -> any Error {
+    let code: Int32
+    switch error {
+    case let failure as SQLFailure: code = failure.primaryCode
+    case let failure as DatabaseError: code = failure.resultCode.rawValue
+    default: return error
+    }
+    let name = printable(path)
+    return switch code {
+    case SQLITE_BUSY, SQLITE_LOCKED:
+        LeatError(
+            .busy,
+            "'\(name)' stayed locked up to the deadline; end the program that holds a transaction open on it.",
+            cause: error)
+    case SQLITE_FULL:
+        LeatError(
+            .diskFull, "No space is left for '\(name)'; nothing acknowledged is lost: free some and go on.",
+            cause: error)
+    case SQLITE_NOTADB:
+        LeatError(.foreignFile, "'\(name)' is not an SQLite database; give another path.", cause: error)
+    case SQLITE_CORRUPT:
+        LeatError(
+            .storeFailed, "'\(name)' is damaged; keep the file with its -wal as it is, and restore a copy.",
+            cause: error)
+    case SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PERM, SQLITE_AUTH:
+        LeatError(.storeFailed, "'\(name)' can't be opened for writing; check its owner and mode.", cause: error)
+    default: LeatError(.storeFailed, "'\(name)': a transaction failed.", cause: error)
+    }
+}

@@ -1,0 +1,249 @@
+internal import Leat
+
+/// Claiming: rows that are ready off the straight path, then one range. One lease row and one update, whatever the
+/// batch, so the cost does not depend on what is done or waiting.
+extension Transaction {
+    func claim(_ request: ClaimRequest) throws -> Claim {
+        let (stage, queue) = try stageAndInput(request.stage)
+        guard !stage.takesAll else {
+            throw LeatError(.refused, "Stage '\(stage.name)' takes its whole input at once; it can't claim a batch.")
+        }
+        let gate = try gate(request.worker, stage.name, queue)
+        if let trip = gate.trip { return .refused(reason: trip) }
+        // A suspect's worker holds nothing else: only so can a death be laid to its charge.
+        if gate.holdsSuspect { return .nothing(until: nil) }
+        try admitDue(queue)
+
+        var items = try readyRows(queue, limit: request.limit, suspectsToo: !gate.holdsLease)
+        var suspect = items.first?.suspect ?? 0
+        var isCut = false
+        if suspect > 0 {
+            // Suspects only, and no more of them than the smallest batch that one of them may be in.
+            var count = 0
+            for row in items {
+                guard row.suspect > 0, count < min(suspect, row.suspect) else { break }
+                suspect = min(suspect, row.suspect)
+                count += 1
+            }
+            items.removeSubrange(count...)
+        } else if let firstSuspect = items.firstIndex(where: { $0.suspect > 0 }) {
+            items.removeSubrange(firstSuspect...)
+            isCut = true
+        }
+        var range: ClaimedRange?
+        if suspect == 0, !isCut, items.count < request.limit {
+            range = try claimRange(
+                queue, limit: request.limit - items.count, suspectsToo: items.isEmpty && !gate.holdsLease,
+                frontier: gate.frontier)
+            suspect = range?.suspect ?? 0
+        }
+        let count = items.count + (range?.items.count ?? 0)
+        guard count > 0 else { return try nothing(stage, queue) }
+
+        let lease = try insertLease(queue, request.worker, range: range, items: count, suspect: suspect)
+        for row in items { try sql(Self.leaseRowQuery, queue).run(.id(row.item.id), .id(lease)) }
+        return .granted(
+            Lease(
+                id: lease, stage: stage.name, worker: request.worker,
+                items: items.map(\.item) + (range?.items ?? []), isSuspect: suspect > 0))
+    }
+
+    /// What decides, before any item is looked at, whether this worker may claim.
+    struct Gate {
+        let trip: String?
+        let holdsLease: Bool
+        let holdsSuspect: Bool
+        let frontier: Int64
+    }
+
+    func gate(_ worker: WorkerID, _ stage: StageName, _ queue: QueueName) throws -> Gate {
+        let gate = try sql(Self.gateQuery).first(.id(worker), .text(stage.rawValue), .text(queue.rawValue)) { row in
+            Gate(
+                trip: row.optionalText(0), holdsLease: row.int(1) > 0, holdsSuspect: row.int(2) > 0,
+                frontier: row.int(3))
+        }
+        guard let gate else {
+            throw LeatError(
+                .leaseLost, "Worker \(worker) of stage '\(stage)' is not live any more, so it can't claim; enroll anew.")
+        }
+        return gate
+    }
+
+    /// Moves what has come due to the ready rows, a bounded number at a time.
+    func admitDue(_ queue: QueueName) throws {
+        guard try sql(Self.isDueQuery, queue).first(.int(now), body: { _ in true }) != nil else { return }
+        try sql(Self.admitQuery, queue).run(.int(now))
+    }
+
+    struct ReadyRow {
+        let item: Item
+        let suspect: Int
+    }
+
+    private func readyRows(_ queue: QueueName, limit: Int, suspectsToo: Bool) throws -> [ReadyRow] {
+        var rows: [ReadyRow] = []
+        try sql(Self.readyQuery, queue).each(.int(limit), .int(suspectsToo ? 1 : 0)) { row in
+            rows.append(
+                ReadyRow(
+                    item: Item(
+                        id: ItemID(row.int(0)), payload: row.payload(1), claims: Int(row.int(2)) + 1,
+                        attempts: Int(row.int(3)), generation: Int(row.int(4))),
+                    suspect: Int(row.int(5))))
+        }
+        return rows
+    }
+
+    struct ClaimedRange {
+        let lo: Int64
+        let hi: Int64
+        let items: [Item]
+        let suspect: Int
+        let claims: Int
+    }
+
+    private func claimRange(
+        _ queue: QueueName, limit: Int, suspectsToo: Bool, frontier: Int64
+    ) throws -> ClaimedRange? {
+        let orphan = try sql(Self.orphanQuery).first(.text(queue.rawValue), .int(suspectsToo ? 1 : 0)) { row in
+            (
+                id: row.int(0), lo: row.int(1), hi: row.int(2), items: Int(row.int(3)), suspect: Int(row.int(4)),
+                claims: Int(row.int(5))
+            )
+        }
+        guard let orphan else { return try claimFromFrontier(queue, limit: limit, frontier: frontier) }
+        let wanted = orphan.suspect > 0 ? min(limit, orphan.suspect) : limit
+        let items = try pathItems(queue, from: orphan.lo, to: orphan.hi, limit: wanted, claims: orphan.claims + 1)
+        guard let last = items.last else {
+            throw LeatError(.storeFailed, "Lease \(orphan.id) of queue '\(queue)' holds no item; run verify.")
+        }
+        // The part that is taken keeps the `done` rows between its ends: they go when the new lease ends.
+        let hi: Int64
+        if items.count == orphan.items {
+            hi = orphan.hi
+            try sql(Self.deleteLeaseQuery).run(.int(orphan.id))
+        } else {
+            hi = last.id.rawValue
+            try sql(Self.shortenLeaseQuery).run(.int(orphan.id), .int(hi + 1), .int(items.count))
+        }
+        return ClaimedRange(
+            lo: orphan.lo, hi: hi, items: items, suspect: orphan.suspect, claims: orphan.claims + 1)
+    }
+
+    /// Ids are selected, never computed: there may be gaps, and ids with a row of their own.
+    private func claimFromFrontier(_ queue: QueueName, limit: Int, frontier: Int64) throws -> ClaimedRange? {
+        let items = try pathItems(queue, from: frontier, to: .max, limit: limit, claims: 1)
+        var next = items.last.map { $0.id.rawValue + 1 } ?? frontier
+        if items.count < limit {
+            // Whatever is past them has a row: the frontier moves past it.
+            next = try sql(Self.lastIDQuery, queue).first(body: { $0.int(0) + 1 }) ?? next
+        }
+        guard next > frontier else { return nil }
+        try sql(Self.frontierQuery).run(.text(queue.rawValue), .int(next))
+        guard !items.isEmpty else {
+            // No lease will cover the rows that were passed, so nothing keeps their `done` rows.
+            try forgetDone(queue, from: frontier, to: next - 1)
+            return nil
+        }
+        return ClaimedRange(lo: frontier, hi: next - 1, items: items, suspect: 0, claims: 1)
+    }
+
+    /// The items of a stretch of ids that have no row of their own.
+    func pathItems(_ queue: QueueName, from lo: Int64, to hi: Int64, limit: Int, claims: Int) throws -> [Item] {
+        var items: [Item] = []
+        items.reserveCapacity(min(limit, 4096))
+        try sql(Self.pathQuery, queue).each(.int(lo), .int(hi), .int(limit)) { row in
+            items.append(
+                Item(id: ItemID(row.int(0)), payload: row.payload(1), claims: claims, attempts: 0, generation: 0))
+        }
+        return items
+    }
+
+    func insertLease(
+        _ queue: QueueName, _ worker: WorkerID?, range: ClaimedRange?, items: Int, suspect: Int
+    ) throws -> LeaseID {
+        try insertLease(
+            queue, worker, lo: range?.lo, hi: range?.hi, items: items, suspect: suspect, claims: range?.claims ?? 0)
+    }
+
+    func insertLease(
+        _ queue: QueueName, _ worker: WorkerID?, lo: Int64?, hi: Int64?, items: Int, suspect: Int, claims: Int
+    ) throws -> LeaseID {
+        try sql(Self.insertLeaseQuery).run(
+            .text(queue.rawValue), .optional(worker?.rawValue), .optional(lo), .optional(hi), .int(items),
+            .int(suspect), .int(claims), .int(now))
+        return LeaseID(sql.lastInsertedID)
+    }
+
+    func nothing(_ stage: StageSpec, _ queue: QueueName) throws -> Claim {
+        if try isSettled(stage, queue) { return .finished }
+        return .nothing(until: try sql(Self.nextDueQuery, queue).first { $0.optionalInt(0) } ?? nil)
+    }
+}
+
+extension Transaction {
+    static let gateQuery = Query(
+        """
+        SELECT
+            (SELECT reason FROM leat_trips WHERE stage = ?2),
+            (SELECT count(*) FROM leat_leases WHERE worker = w.id),
+            (SELECT max(suspect) FROM leat_leases WHERE worker = w.id),
+            (SELECT frontier FROM leat_queues WHERE name = ?3)
+        FROM leat_workers AS w
+        WHERE w.id = ?1 AND w.ended_at IS NULL
+        """)
+
+    // qs_…_waiting
+    static let isDueQuery = Query("SELECT 1 FROM qs_{name} WHERE state = 'waiting' AND visible_at <= ?1 LIMIT 1")
+    static let admitQuery = Query(
+        """
+        UPDATE qs_{name} SET state = 'ready', visible_at = NULL
+        WHERE id IN (
+            SELECT id FROM qs_{name} WHERE state = 'waiting' AND visible_at <= ?1 ORDER BY visible_at LIMIT 1000
+        )
+        """)
+
+    // qs_…_ready gives the order; the item is found by its rowid.
+    static let readyQuery = Query(
+        """
+        SELECT s.id, i.payload, s.claims, s.attempts, s.generation, s.suspect
+        FROM qs_{name} AS s
+        CROSS JOIN q_{name} AS i ON i.id = s.id
+        WHERE s.state = 'ready' AND (s.suspect = 0 OR ?2)
+        ORDER BY s.priority DESC, s.id
+        LIMIT ?1
+        """)
+
+    private static let leaseRowQuery = Query(
+        "UPDATE qs_{name} SET state = 'leased', lease = ?2, claims = claims + 1 WHERE id = ?1")
+
+    // leat_leases_range; leases are as few as workers.
+    static let orphanQuery = Query(
+        """
+        SELECT id, lo, hi, items, suspect, claims FROM leat_leases
+        WHERE queue = ?1 AND worker IS NULL AND (suspect = 0 OR ?2)
+        ORDER BY lo
+        LIMIT 1
+        """)
+
+    // Both by rowid.
+    static let pathQuery = Query(
+        """
+        SELECT i.id, i.payload FROM q_{name} AS i
+        WHERE i.id BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id)
+        ORDER BY i.id
+        LIMIT ?3
+        """)
+
+    private static let lastIDQuery = Query("SELECT coalesce(max(id), 0) FROM q_{name}")
+    private static let frontierQuery = Query("UPDATE leat_queues SET frontier = ?2 WHERE name = ?1")
+    private static let shortenLeaseQuery = Query("UPDATE leat_leases SET lo = ?2, items = items - ?3 WHERE id = ?1")
+    static let deleteLeaseQuery = Query("DELETE FROM leat_leases WHERE id = ?1")
+    private static let insertLeaseQuery = Query(
+        """
+        INSERT INTO leat_leases (queue, worker, lo, hi, items, taken, suspect, claims, claimed_at)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8)
+        """)
+
+    // qs_…_waiting
+    static let nextDueQuery = Query("SELECT min(visible_at) FROM qs_{name} WHERE state = 'waiting'")
+}

@@ -1,0 +1,152 @@
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+internal import GRDB
+internal import Leat
+internal import Synchronization
+
+/// Writing the plan down, and reading it back.
+extension Transaction {
+    /// Makes the tables of a new pipeline, or checks the plan against the one that is there.
+    func install(_ plan: Plan) throws {
+        if let stored = try storedPlan() {
+            try refuseChange(from: stored, to: plan)
+            try addShards(plan)
+            for stage in plan.stages { try write(stage.policy, of: stage.name) }
+        } else {
+            try create(plan)
+        }
+        store.shared.withLock { $0.plan = plan }
+        try cascade()
+    }
+
+    func storedPlan() throws -> Plan? {
+        guard let pipeline = try String.fetchOne(database, sql: "SELECT pipeline FROM leat_run") else { return nil }
+        var stages: [StageSpec] = []
+        for row in try Row.fetchAll(database, sql: "SELECT * FROM leat_stages ORDER BY position") {
+            let name: String = row["name"]
+            let outputs = try String.fetchAll(
+                database, sql: "SELECT queue FROM leat_edges WHERE stage = ? ORDER BY position", arguments: [name])
+            let after = try String.fetchAll(
+                database, sql: "SELECT earlier FROM leat_after WHERE stage = ? ORDER BY earlier", arguments: [name])
+            let shards = try String.fetchAll(
+                database, sql: "SELECT shard FROM leat_producers WHERE stage = ? ORDER BY position", arguments: [name])
+            let policy: String = row["policy"]
+            let input: String? = row["input"]
+            let kind: String = row["kind"]
+            stages.append(
+                StageSpec(
+                    StageName(unchecked: name), kind: StageKind(rawValue: kind) ?? .consumer,
+                    input: input.map { QueueName(unchecked: $0) }, outputs: outputs.map { QueueName(unchecked: $0) },
+                    after: after.map { StageName(unchecked: $0) }, takesAll: row["takes_all"],
+                    shards: input == nil ? shards.map { ShardName($0) } : [],
+                    policy: try JSONDecoder().decode(StagePolicy.self, from: Data(policy.utf8))))
+        }
+        return try Plan(pipeline: pipeline, stages: stages)
+    }
+
+    private func create(_ plan: Plan) throws {
+        try database.execute(
+            sql: "INSERT INTO leat_run (only, id, pipeline, created_at) VALUES (1, lower(hex(randomblob(8))), ?, ?)",
+            arguments: [plan.pipeline, now])
+        for (position, stage) in plan.stages.enumerated() {
+            try database.execute(
+                sql: """
+                    INSERT INTO leat_stages (name, position, kind, input, takes_all, policy)
+                    VALUES (?, ?, ?, ?, ?, '')
+                    """,
+                arguments: [
+                    stage.name.rawValue, position, stage.kind.rawValue, stage.input?.rawValue, stage.takesAll,
+                ])
+            try write(stage.policy, of: stage.name)
+            try database.execute(sql: "INSERT INTO leat_counts (stage) VALUES (?)", arguments: [stage.name.rawValue])
+            for (position, queue) in stage.outputs.enumerated() {
+                try database.execute(
+                    sql: "INSERT INTO leat_edges (stage, queue, position) VALUES (?, ?, ?)",
+                    arguments: [stage.name.rawValue, queue.rawValue, position])
+            }
+            for earlier in stage.after {
+                try database.execute(
+                    sql: "INSERT INTO leat_after (stage, earlier) VALUES (?, ?)",
+                    arguments: [stage.name.rawValue, earlier.rawValue])
+            }
+            let shards = stage.input == nil ? stage.shards : stage.outputs.isEmpty ? [] : [.whole]
+            for (position, shard) in shards.enumerated() { try addShard(shard, of: stage.name, at: position) }
+        }
+        for queue in plan.queues {
+            try database.execute(sql: "INSERT INTO leat_queues (name) VALUES (?)", arguments: [queue.rawValue])
+            for migration in Migration.all { try database.execute(sql: migration.perQueue(queue)) }
+        }
+        try StatusViews(plan).create(in: database)
+    }
+
+    private func write(_ policy: StagePolicy, of stage: StageName) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let text = String(decoding: try encoder.encode(policy), as: UTF8.self)
+        var count: Int?
+        var percent: Double?
+        switch policy.maxDead {
+        case .any: break
+        case .atMost(let limit): count = limit
+        case .percent(let share): percent = share
+        }
+        try database.execute(
+            sql: """
+                UPDATE leat_stages SET policy = ?2, max_dead = ?3, max_dead_percent = ?4
+                WHERE name = ?1 AND (policy, max_dead, max_dead_percent) IS NOT (?2, ?3, ?4)
+                """,
+            arguments: [stage.rawValue, text, count, percent])
+    }
+
+    private func addShard(_ shard: ShardName, of stage: StageName, at position: Int) throws {
+        try database.execute(
+            sql: "INSERT INTO leat_producers (stage, shard, position) VALUES (?, ?, ?)",
+            arguments: [stage.rawValue, shard.rawValue, position])
+    }
+
+    /// Stages, queues and edges are for ever; so is a shard that was begun.
+    private func refuseChange(from stored: Plan, to plan: Plan) throws {
+        func refuse(_ what: String) -> LeatError {
+            LeatError(
+                .pipelineChanged,
+                "This database belongs to a run of '\(printable(stored.pipeline))' in which \(what); go on with the program as it was, or begin a new run in a new file."
+            )
+        }
+        guard stored.pipeline == plan.pipeline else {
+            throw refuse("the pipeline is not '\(printable(plan.pipeline))'")
+        }
+        for old in stored.stages where plan.stage(old.name) == nil {
+            throw refuse("there is a stage '\(old.name)', which the program no longer has")
+        }
+        for new in plan.stages {
+            guard let old = stored.stage(new.name) else { throw refuse("there is no stage '\(new.name)'") }
+            guard old.kind == new.kind, old.input == new.input, Set(old.outputs) == Set(new.outputs) else {
+                throw refuse("stage '\(new.name)' has other queues")
+            }
+            guard Set(old.after) == Set(new.after), old.takesAll == new.takesAll else {
+                throw refuse("stage '\(new.name)' comes at another time")
+            }
+            for shard in old.shards where !new.shards.contains(shard) {
+                throw refuse("producer '\(new.name)' has a shard '\(printable(shard.rawValue))'")
+            }
+        }
+    }
+
+    private func addShards(_ plan: Plan) throws {
+        for stage in plan.stages where stage.input == nil {
+            for (position, shard) in stage.shards.enumerated()
+            where try producer(ShardID(stage.name, shard)) == nil {
+                for queue in stage.outputs where try isClosed(queue) {
+                    throw LeatError(
+                        .pipelineChanged,
+                        "Producer '\(stage.name)' has a new shard '\(printable(shard.rawValue))', but queue '\(queue)' is closed; begin a new run in a new file."
+                    )
+                }
+                try addShard(shard, of: stage.name, at: position)
+            }
+        }
+    }
+}

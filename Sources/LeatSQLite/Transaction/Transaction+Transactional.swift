@@ -1,0 +1,55 @@
+internal import Leat
+
+/// Steps whose work is done inside their own transaction.
+extension Transaction {
+    /// Each item in a savepoint of its own: what one throws undoes that item alone, and is its failure.
+    func apply(_ step: TransactionalStep) throws {
+        let lease = step.lease
+        let (_, queue) = try stageAndInput(lease.stage)
+        // The fence comes before the user's code, and again with the verdict.
+        _ = try fence(lease.id, lease.worker, queue)
+        var failures: [ItemID: Outcome] = [:]
+        var outputs: [Output] = []
+        for item in lease.items {
+            try sql(Self.savepointQuery).run()
+            do {
+                let made = try step.body(SQLiteContext(database: database), item)
+                try sql(Self.releaseQuery).run()
+                outputs += made.map { output in
+                    var output = output
+                    output.parent = output.parent ?? item.id
+                    return output
+                }
+            } catch {
+                // A full disk or an I/O error ends the transaction, and is nobody's fault.
+                guard sql.isInTransaction else { throw error }
+                try sql(Self.rollbackQuery).run()
+                try sql(Self.releaseQuery).run()
+                if isOfTheStore(error) { throw error }
+                failures[item.id] = .failed(Failure(from: error))
+            }
+        }
+        guard !failures.isEmpty else { return try apply(Step(.done, of: lease, outputs: outputs)) }
+        for item in lease.items where failures[item.id] == nil { failures[item.id] = .done }
+        try apply(Step(.each(failures), of: lease, outputs: outputs))
+    }
+
+    /// The same for a whole input: `body` runs after the fence and before the acknowledgement.
+    func apply(_ step: Step, body: () throws -> [Output]) throws {
+        let (_, queue) = try stageAndInput(step.stage)
+        if step.lease.rawValue != 0 { _ = try fence(step.lease, step.worker, queue) }
+        var step = step
+        step.outputs += try body()
+        try apply(step)
+    }
+
+    /// Errors that say that the store can't go on, rather than that an item is at fault.
+    private func isOfTheStore(_ error: any Error) -> Bool {
+        guard let error = leatError(error, path: store.file?.path ?? ":memory:") as? LeatError else { return false }
+        return [.busy, .diskFull].contains(error.code)
+    }
+
+    private static let savepointQuery = Query("SAVEPOINT leat_item")
+    private static let releaseQuery = Query("RELEASE leat_item")
+    private static let rollbackQuery = Query("ROLLBACK TO leat_item")
+}

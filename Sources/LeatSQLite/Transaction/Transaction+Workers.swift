@@ -1,0 +1,132 @@
+internal import Leat
+
+/// Workers: enrolling, heartbeats, and whom a death is charged to.
+extension Transaction {
+    func enroll(_ enrollment: Enrollment) throws -> WorkerID {
+        _ = try stage(enrollment.stage)
+        try sql(Self.enrollQuery).run(
+            .text(enrollment.stage.rawValue), .int(Int64(enrollment.pid)),
+            .optional(enrollment.supervisor.map(Int64.init)), .text(time.bootID),
+            .int(time.instant + store.terms.duration.nanoseconds), .int(now), .optional(enrollment.log))
+        return WorkerID(sql.lastInsertedID)
+    }
+
+    func beat(_ worker: WorkerID) throws -> Bool {
+        try sql(Self.beatQuery).run(
+            .id(worker), .int(time.instant + store.terms.duration.nanoseconds), .int(now))
+        return sql.changes > 0
+    }
+
+    func isLive(_ worker: WorkerID) throws -> Bool {
+        try sql(Self.liveQuery).first(.id(worker), body: { _ in true }) ?? false
+    }
+
+    /// Hands back what a worker held, and finds whom its death is charged to.
+    ///
+    /// Only an item that was alone under suspicion from its claim on, in the hands of a worker that held nothing else,
+    /// is charged; any other batch is halved, so that the culprit will stand alone.
+    func end(_ worker: WorkerID, _ ending: WorkerEnding, culprit: ItemID? = nil) throws -> DeathAccount {
+        let name = try sql(Self.stageQuery).first(.id(worker)) { StageName(unchecked: $0.text(0)) }
+        guard let name else { return .nobody }
+        let stage = try stage(name)
+        let leases = try leases(of: worker)
+        try sql(Self.endQuery).run(.id(worker), .int(now), .text(ending.word))
+        try sql(Self.freeShardsQuery).run(.id(worker))
+        guard ending.isSuspicious else {
+            for lease in leases { try orphan(lease, suspect: nil) }
+            return .nobody
+        }
+        guard !leases.isEmpty else {
+            try chargeStage(stage, ending)
+            return .stage
+        }
+        if stage.takesAll {
+            for lease in leases { try orphan(lease, suspect: 0) }
+            try chargeStage(stage, ending)
+            return .stage
+        }
+        if let lease = leases.first, leases.count == 1, lease.isLoneSuspect {
+            try charge(try soleItem(of: lease), of: lease, stage, worker, ending)
+            return .charged
+        }
+        for lease in leases {
+            if let culprit, try isHeld(culprit, lease) {
+                try isolate(culprit, of: lease)
+            } else {
+                try orphan(lease, suspect: culprit == nil ? lease.halved : nil)
+            }
+        }
+        return .halved
+    }
+
+    private func isHeld(_ item: ItemID, _ lease: HeldLease) throws -> Bool {
+        do {
+            _ = try held(item, lease)
+            return true
+        } catch let error as LeatError where error.code == .leaseLost {
+            return false
+        }
+    }
+
+    /// The item that was in hand is put under suspicion alone; the others are handed back without any.
+    private func isolate(_ item: ItemID, of lease: HeldLease) throws {
+        var values = try held(item, lease).values
+        values.suspect = 1
+        try write(item, "ready", values, queue: lease.queue)
+        guard lease.items > 1 else { return try end(lease) }
+        try shrink(lease, by: 1)
+        if let rest = try self.lease(lease.id) { try orphan(rest, suspect: nil) }
+    }
+
+    private func charge(
+        _ item: ItemID, of lease: HeldLease, _ stage: StageSpec, _ worker: WorkerID, _ ending: WorkerEnding
+    ) throws {
+        var values = try held(item, lease).values
+        values.suspect = 1
+        var settled = Settled()
+        if ending == .killed {
+            values.kills += 1
+            let isDead = values.kills >= stage.policy.retry.kills
+            settled.dead = isDead ? 1 : 0
+            try write(item, isDead ? "dead" : "ready", values, reason: ending.reason, queue: lease.queue)
+        } else {
+            values.attempts += 1
+            settled.failures = 1
+            let isDead = values.attempts >= stage.policy.retry.attempts
+            settled.dead = isDead ? 1 : 0
+            try retryOrBury(item, values, isDead: isDead, reason: ending.reason, stage, lease.queue)
+        }
+        try recordFailure(ending.reason, stage: stage, queue: lease.queue, item: item, worker: worker)
+        try end(lease)
+        try count(settled, stage)
+        try self.settled(stage, lease.queue)
+    }
+
+    /// A death that no item is to blame for. Too many in a row trip the stage; SIGKILL has a budget of its own.
+    func chargeStage(_ stage: StageSpec, _ ending: WorkerEnding) throws {
+        let isKill = ending == .killed
+        try sql(isKill ? Self.countKillQuery : Self.countCrashQuery).run(.text(stage.name.rawValue))
+        let count = try sql(isKill ? Self.killsQuery : Self.crashesQuery).first(.text(stage.name.rawValue)) {
+            Int($0.int(0))
+        }
+        let budget = isKill ? stage.policy.retry.kills : stage.policy.crashes
+        guard let count, count >= budget else { return }
+        try trip(stage.name, "its workers died \(count) times in a row, the last one: \(ending.reason)")
+    }
+
+    private static let enrollQuery = Query(
+        """
+        INSERT INTO leat_workers (stage, pid, supervisor, boot, expires_at, started_at, seen_at, log)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)
+        """)
+    private static let beatQuery = Query(
+        "UPDATE leat_workers SET expires_at = ?2, seen_at = ?3 WHERE id = ?1 AND ended_at IS NULL")
+    private static let liveQuery = Query("SELECT 1 FROM leat_workers WHERE id = ?1 AND ended_at IS NULL")
+    private static let stageQuery = Query("SELECT stage FROM leat_workers WHERE id = ?1 AND ended_at IS NULL")
+    private static let endQuery = Query("UPDATE leat_workers SET ended_at = ?2, ending = ?3 WHERE id = ?1")
+    private static let freeShardsQuery = Query("UPDATE leat_producers SET owner = NULL WHERE owner = ?1")
+    private static let countKillQuery = Query("UPDATE leat_counts SET kills = kills + 1 WHERE stage = ?1")
+    private static let countCrashQuery = Query("UPDATE leat_counts SET crashes = crashes + 1 WHERE stage = ?1")
+    private static let killsQuery = Query("SELECT kills FROM leat_counts WHERE stage = ?1")
+    private static let crashesQuery = Query("SELECT crashes FROM leat_counts WHERE stage = ?1")
+}

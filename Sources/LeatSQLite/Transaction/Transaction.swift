@@ -1,0 +1,83 @@
+internal import GRDB
+internal import Leat
+internal import Synchronization
+
+/// One open write transaction: its statements, its time, and the plan that it works by.
+///
+/// Its methods are spread over the files of this folder, a file a theme. None of them begins or ends the transaction,
+/// so any of them may be put together into one step.
+struct Transaction {
+    let store: SQLiteStore
+    let database: Database
+    let sql: Connection
+    /// Wall clock, milliseconds.
+    let now: Int64
+    /// The host's monotonic clock, nanoseconds.
+    let began: Int64
+
+    init(store: SQLiteStore, database: Database, sql: Connection) {
+        self.store = store
+        self.database = database
+        self.sql = sql
+        now = store.time.wallClock
+        began = store.time.instant
+    }
+
+    var time: any TimeSource { store.time }
+
+    /// The plan, read from its tables once a process and kept.
+    func plan() throws -> Plan {
+        if let plan = store.shared.withLock({ $0.plan }) { return plan }
+        guard let plan = try storedPlan() else {
+            throw LeatError(.notFound, "This database holds no pipeline yet; run the program once.")
+        }
+        store.shared.withLock { $0.plan = plan }
+        return plan
+    }
+
+    func stage(_ name: StageName) throws -> StageSpec {
+        let plan = try plan()
+        guard let stage = plan.stage(name) else {
+            let names = plan.stages.map(\.name.rawValue).joined(separator: ", ")
+            throw LeatError(.notFound, "There is no stage '\(name)'; the stages are \(names).")
+        }
+        return stage
+    }
+
+    /// The stage with its input queue, for the verbs that need one.
+    func stageAndInput(_ name: StageName) throws -> (StageSpec, QueueName) {
+        let stage = try stage(name)
+        guard let input = stage.input else {
+            throw LeatError(.refused, "Stage '\(name)' has no input, so it has no items.")
+        }
+        return (stage, input)
+    }
+
+    /// Gives the duration of a long transaction to every worker that was live when it began: while it held the lock no
+    /// heartbeat could be written.
+    func lengthenLeases() throws {
+        let duration = time.instant - began
+        guard duration > store.terms.heartbeat.nanoseconds else { return }
+        try sql(Self.lengthenQuery).run(.int(duration), .text(time.bootID), .int(began))
+    }
+
+    private static let lengthenQuery = Query(
+        """
+        UPDATE leat_workers SET expires_at = expires_at + ?1
+        WHERE ended_at IS NULL AND boot = ?2 AND expires_at >= ?3
+        """)
+
+    /// Writes down who ordered what.
+    func record(_ what: String, by who: String, stage: StageName? = nil, item: ItemID? = nil) throws {
+        try sql(Self.eventQuery).run(
+            .int(now), .text(who), .text(what), .optional(stage?.rawValue), .optional(item?.rawValue))
+    }
+
+    private static let eventQuery = Query(
+        "INSERT INTO leat_events (at, who, what, stage, item) VALUES (?1, ?2, ?3, ?4, ?5)")
+}
+
+/// What a closure that sees the database is given.
+struct SQLiteContext: TransactionContext {
+    let database: Database
+}

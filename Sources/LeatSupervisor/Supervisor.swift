@@ -1,0 +1,282 @@
+package import Leat
+package import LeatProcess
+package import Logging
+internal import ServiceLifecycle
+internal import Synchronization
+
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
+/// Runs a pipeline's stages as processes until no stage can make progress.
+///
+/// - One run at a time has a database: it holds a kernel lock that goes with it.
+/// - How a worker died is written into the store at once, so what it held is
+///   ready again before its place is filled anew.
+/// - No worker outlives it: told to stop, it asks them to end, and ends those that
+///   have not gone within the grace; killed itself, it leaves them to their lifelines.
+///
+/// All decisions are ``Fleet``'s; this performs them.
+package final class Supervisor: Service {
+    package struct Options: Sendable {
+        /// How many workers a stage has; one, if it is not named.
+        package var workers: [StageName: Int] = [:]
+        /// How long workers may take to leave before they are killed.
+        package var grace: Duration = .seconds(10)
+        /// How often the stages are looked at.
+        package var interval: Duration = .seconds(1)
+        /// Who called it, for the store's events.
+        package var who: String = "run"
+
+        package init() {}
+    }
+
+    /// How a run ended.
+    package struct Outcome: Sendable, Hashable {
+        package let stages: [StageStatus]
+        /// Whether it was told to stop before the stages had ended.
+        package let isInterrupted: Bool
+    }
+
+    private let store: any Store
+    private let plan: Plan
+    private let lockPath: String
+    private let options: Options
+    private let command: @Sendable (Slot) -> ChildCommand
+    private let observe: @Sendable ([StageStatus]) async -> Void
+    private let logger: Logger
+    private let events: AsyncStream<Fleet.Event>
+    private let sender: AsyncStream<Fleet.Event>.Continuation
+    private let state = Mutex(State())
+
+    private struct State {
+        var children: [Slot: ChildProcess] = [:]
+        /// Whether workers have been asked to end: one that starts just then is asked too.
+        var isEnding = false
+        var isKilling = false
+        /// Workers whose ending has been seen, and those of earlier runs: another process may have their number.
+        var seen: Set<WorkerID> = []
+        var outcome: Outcome?
+    }
+
+    /// - Parameters:
+    ///   - lockPath: the file that is locked as long as it runs.
+    ///   - command: what a worker is started with; its log is where it says.
+    ///   - observe: called with how the stages stand, each interval and once when all has ended.
+    package init(
+        store: any Store, plan: Plan, lockPath: String, options: Options = Options(),
+        logger: Logger = Logger(label: "leat.supervisor"),
+        command: @escaping @Sendable (Slot) -> ChildCommand,
+        observe: @escaping @Sendable ([StageStatus]) async -> Void = { _ in }
+    ) {
+        self.store = store
+        self.plan = plan
+        self.lockPath = lockPath
+        self.options = options
+        self.command = command
+        self.observe = observe
+        self.logger = logger
+        (events, sender) = AsyncStream.makeStream()
+    }
+
+    /// Drains; a second call kills.
+    package func stop() { sender.yield(.stop) }
+
+    /// How it ended, once ``run()`` has returned.
+    package var outcome: Outcome? { state.withLock { $0.outcome } }
+
+    /// Runs the pipeline. A graceful shutdown drains it; when the task is cancelled, workers are killed.
+    ///
+    /// - Throws: ``LeatError/Code/alreadyRunning`` when another run holds the database.
+    package func run() async throws {
+        guard let lock = try FileLock.tryLock(path: lockPath) else {
+            let holder = FileLock.signature(path: lockPath).map { " (process \($0))" } ?? ""
+            throw LeatError(
+                .alreadyRunning, "Another run\(holder) has this database; wait for its end, or stop it with SIGTERM.")
+        }
+        defer { lock.release() }
+        lock.sign()
+        try await store.install(plan)
+        try await store.begin(by: options.who)
+        // This process has no children yet. It gives no number of its own, since an earlier run may have had the same
+        // (in a container it often does), and its dead would be left to it.
+        _ = try await store.reap(supervisor: 0)
+        try await store.evaluate()
+        let earlier = try await store.workers().map(\.id)
+        state.withLock { $0.seen.formUnion(earlier) }
+        let isInterrupted = try await withGracefulShutdownHandler {
+            try await supervise()
+        } onGracefulShutdown: {
+            self.stop()
+        }
+        try Task.checkCancellation()
+        let stages = try await store.status()
+        await observe(stages)
+        state.withLock { $0.outcome = Outcome(stages: stages, isInterrupted: isInterrupted) }
+    }
+
+    /// - Returns: whether it was interrupted.
+    private func supervise() async throws -> Bool {
+        try await withThrowingDiscardingTaskGroup { group in
+            group.addTask { try await self.orEnd { try await self.watch() } }
+            group.addTask { try await self.orEnd { try await self.reap() } }
+            var fleet = Fleet(plan: plan, workers: options.workers)
+            events: for await event in events {
+                for action in fleet.event(event) {
+                    switch action {
+                    case .start(let slot): group.addTask { try await self.orEnd { try await self.work(in: slot) } }
+                    case .pause(let slot, let duration): group.addTask { await self.send(.due(slot), after: duration) }
+                    case .allowGrace: group.addTask { await self.send(.graceIsOver, after: self.options.grace) }
+                    case .terminate: end(killing: false)
+                    case .kill: end(killing: true)
+                    case .finish: break events
+                    }
+                }
+            }
+            group.cancelAll()
+            return fleet.isInterrupted
+        }
+    }
+
+    /// An error of one task ends the loop over the events too, which the group does not do by itself.
+    private func orEnd(_ work: () async throws -> Void) async throws {
+        do {
+            try await work()
+        } catch {
+            sender.finish()
+            throw error
+        }
+    }
+
+    /// Looks at the stages, for whoever must be started later, and for people.
+    private func watch() async throws {
+        while !Task.isCancelled {
+            let stages = try await patiently { try await self.store.status() }
+            if let stages {
+                sender.yield(.status(stages))
+                await observe(stages)
+            }
+            guard await pause(options.interval) else { return }
+        }
+    }
+
+    /// Ends workers that others have started, and that died. It evaluates completion too, in case one of them died
+    /// between an event and its evaluation.
+    private func reap() async throws {
+        while await pause(store.terms.heartbeat) {
+            _ = try await patiently {
+                for dead in try await self.store.reap(supervisor: getpid()) {
+                    self.logger.warning("worker \(dead.worker) of \(dead.stage) is gone: \(dead.ending.word)")
+                }
+                try await self.store.evaluate()
+            }
+        }
+    }
+
+    /// Only looking can wait until the disk has space or a long transaction is over; all else fails the run.
+    private func patiently<T>(_ look: () async throws -> T) async throws -> T? {
+        do {
+            return try await look()
+        } catch let error as LeatError where error.code == .busy || error.code == .diskFull {
+            logger.warning("\(printable(error.description))")
+            return nil
+        }
+    }
+
+    private func send(_ event: Fleet.Event, after duration: Duration) async {
+        if await pause(duration) { sender.yield(event) }
+    }
+
+    /// - Returns: `false` when the task was cancelled.
+    private func pause(_ duration: Duration) async -> Bool {
+        do {
+            try await Task.sleep(for: duration)
+            return true
+        } catch {
+            return false
+        }
+    }
+
+    private func end(killing: Bool) {
+        let children = state.withLock { state in
+            state.isEnding = true
+            state.isKilling = state.isKilling || killing
+            return Array(state.children.values)
+        }
+        for child in children { killing ? child.kill() : child.terminate() }
+    }
+
+    // MARK: One worker
+
+    /// Starts a worker, waits for its end and writes it down.
+    private func work(in slot: Slot) async throws {
+        let command = command(slot)
+        let ending: WorkerEnding
+        do {
+            let termination = try await ChildProcess.run(command) { self.register($0, in: slot) }
+            ending = self.ending(of: termination)
+        } catch let error as LeatError {
+            ending = .crashed(error.description)
+        }
+        let pid = state.withLock { $0.children.removeValue(forKey: slot)?.pid }
+        if Task.isCancelled { return }
+        let account = try await record(ending, of: slot, pid: pid, log: command.log)
+        sender.yield(.ended(slot, account, try await store.status()))
+    }
+
+    private func register(_ child: ChildProcess, in slot: Slot) {
+        let (isEnding, isKilling) = state.withLock { state in
+            state.children[slot] = child
+            return (state.isEnding, state.isKilling)
+        }
+        if isKilling { child.kill() } else if isEnding { child.terminate() }
+        logger.debug("\(slot) is process \(child.pid)")
+    }
+
+    /// A worker that was asked to end, and did, is no suspect, even if it had to be killed.
+    private func ending(of termination: Termination) -> WorkerEnding {
+        guard state.withLock({ $0.isEnding }) else { return termination.workerEnding }
+        switch termination {
+        case .exited(0), .exited(128 + SIGTERM), .exited(128 + SIGINT): return .stopped
+        case .signalled(SIGTERM), .signalled(SIGINT), .signalled(SIGKILL): return .stopped
+        case .exited, .signalled: return termination.workerEnding
+        }
+    }
+
+    private func record(
+        _ ending: WorkerEnding, of slot: Slot, pid: Int32?, log: String
+    ) async throws -> DeathAccount {
+        let records = try await store.workers()
+        let worker = state.withLock { state in
+            // A process goes on under a new number when it was declared dead: the last one counts.
+            let its = records.filter { $0.stage == slot.stage && $0.pid == pid && !state.seen.contains($0.id) }
+            state.seen.formUnion(its.map(\.id))
+            return its.max { $0.id < $1.id }
+        }
+        if let worker {
+            let account = try await store.end(worker.id, ending)
+            if worker.ending == nil, ending.isSuspicious {
+                logger.warning("worker \(worker.id) (\(slot), process \(worker.pid)): \(describe(ending)); log: \(log)")
+            }
+            return account
+        }
+        guard ending.isSuspicious else { return .nobody }
+        // It died before it had enrolled. That counts against the stage, so it is enrolled on its behalf.
+        let enrollment = Enrollment(stage: slot.stage, pid: pid ?? getpid(), supervisor: getpid(), log: log)
+        let unborn = try await store.enroll(enrollment)
+        state.withLock { _ = $0.seen.insert(unborn) }
+        logger.warning("\(slot) died before it could begin: \(describe(ending)); log: \(log)")
+        return try await store.end(unborn, ending)
+    }
+
+    private func describe(_ ending: WorkerEnding) -> String {
+        switch ending {
+        case .finished, .stopped, .rebooted, .silent, .killed: ending.word
+        case .crashed(let how), .timedOut(let how): printable(how)
+        }
+    }
+}

@@ -1,0 +1,152 @@
+internal import Leat
+
+extension StoreConformance {
+    static let installing: [Case] = [
+        Case("takes the same plan again, and keeps what is there") { bench in
+            try await bench.fill(2)
+            let run = try await bench.store.runID()
+
+            try await bench.store.install(bench.plan)
+
+            try equal(try await bench.store.plan(), bench.plan, "the plan")
+            try equal(try await bench.store.runID(), run, "the run's id")
+            try demand(!run.isEmpty, "the run has no id")
+            try equal(try await bench.states(), [.ready, .ready], "states")
+        },
+        Case("refuses a plan with other stages, queues or edges") { bench in
+            var other = Layout.line().stages
+            other[1].outputs = ["made", "raw"]
+            for layout in [Layout.long(), .cycle, .ending(), Layout(other)] {
+                let plan = try layout.plan()
+                try await refuses(.pipelineChanged, "another plan") { try await bench.store.install(plan) }
+            }
+            let renamed = try Plan(pipeline: "another", stages: Layout.line().stages)
+            try await refuses(.pipelineChanged, "another pipeline") { try await bench.store.install(renamed) }
+
+            try equal(try await bench.store.plan(), bench.plan, "the plan")
+        },
+        Case("takes a plan with other policies, and follows them", on: .line(.strict(attempts: 1))) { bench in
+            try await bench.fill(1)
+
+            try await bench.store.install(try Layout.line(.strict(attempts: 2)).plan())
+
+            let worker = try await bench.enroll()
+            try await bench.commit(each(.failed(Failure("no")), 1), of: try await bench.claim(worker))
+            try equal(try await bench.states(), [.ready], "state after one of two attempts")
+        },
+        Case("completes a stage when a new policy tolerates its dead", on: .line(.strict(maxDead: .atMost(0)))) {
+            bench in
+            try await bench.fill(1)
+            try await bench.close()
+            try await bench.bury(1)
+            try equal(try await bench.state(), .failed, "the stage before")
+
+            try await bench.store.install(try Layout.line(.strict(maxDead: .any)).plan())
+            try await bench.store.begin(by: "test")
+
+            try equal(try await bench.state(), .completeWithErrors, "the stage")
+            try equal(try await bench.status("last").isClosed, true, "the next queue")
+        },
+        Case("takes new shards while their queue is open", on: .line(shards: ["jan"])) { bench in
+            try await bench.store.install(try Layout.line(shards: ["jan", "feb"]).plan())
+
+            try await bench.close("source", "jan")
+            try equal(try await bench.status().isClosed, false, "closed after the old shard")
+            try await bench.close("source", "feb")
+            try equal(try await bench.status().isClosed, true, "closed after the new shard")
+        },
+        Case("invariant 5: refuses new shards when their queue is closed", on: .line(shards: ["jan"])) { bench in
+            try await bench.close("source", "jan")
+
+            let plan = try Layout.line(shards: ["jan", "feb"]).plan()
+            try await refuses(.pipelineChanged, "a new shard") { try await bench.store.install(plan) }
+
+            try equal(try await bench.status().isClosed, true, "whether the queue is closed")
+        },
+    ]
+
+    static let observing: [Case] = [
+        Case("says of a stage whether it waits, is ready, runs or is complete") { bench in
+            try equal(try await bench.state(), .waiting, "without work")
+            try await bench.fill(2)
+            try equal(try await bench.state(), .ready, "with work and no worker")
+            let worker = try await bench.enroll()
+            try equal(try await bench.state(), .running, "with work and a worker")
+            let lease = try await bench.claim(worker)
+            try equal(try await bench.state(), .running, "with all of it in hand")
+            try await bench.commit(.done, of: lease)
+            try equal(try await bench.state(), .waiting, "when more may come")
+            try await bench.close()
+            try equal(try await bench.state(), .complete, "when no more can come")
+            try equal(try await bench.state("source"), .complete, "the producer")
+        },
+        Case("says that it has work while an item waits") { bench in
+            try await bench.store.put([Output(.text("x"), to: "raw", delay: .seconds(5))])
+            try equal(try await bench.state(), .ready, "without a worker")
+            _ = try await bench.enroll()
+            try equal(try await bench.state(), .running, "with a worker")
+        },
+        Case(
+            "blocks every stage behind a failed one, until it has work or that is mended",
+            on: .long(.strict(crashes: 1))
+        ) { bench in
+            try await bench.fill(1)
+            try await bench.store.put([Output(.text("x"), to: "end")])
+            try await bench.store.end(try await bench.enroll(), .crashed("exit 1"))
+
+            try equal(try await bench.state(), .failed, "the failed stage")
+            try equal(try await bench.state("more"), .blocked, "the next stage")
+            try equal(try await bench.state("last"), .ready, "a stage that has work")
+            try await bench.drain("last")
+            try equal(try await bench.state("last"), .blocked, "the last stage, when it has none")
+            try demand(try await bench.state("source") != .blocked, "a stage upstream is blocked")
+            try await bench.store.restart("work", by: "test")
+            try equal(try await bench.state("more"), .waiting, "the next stage after a restart")
+        },
+        Case("names every stage once, in topological order, with its kind", on: .fanIn) { bench in
+            let status = try await bench.store.status()
+
+            try equal(status.map(\.stage), bench.plan.stages.map(\.name), "stages")
+            try equal(status.map(\.kind), bench.plan.stages.map(\.kind), "kinds")
+        },
+        Case("invariant 6: balances its counts through a life with everything in it") { bench in
+            try await bench.fill(12)
+            let worker = try await bench.enroll()
+            let first = try await bench.claim(worker, 6)
+            try await bench.commit(
+                each(.done, 2, 5), of: first, outputs: [Output(.text("x"), to: "made"), Output(.text("y"), to: "made")])
+            try equal(try await bench.store.verify(), [], "after items were done out of order")
+            try await bench.store.end(worker, .killed)
+            try equal(try await bench.store.verify(), [], "after a death")
+            try await bench.store.skip(ItemID(8), of: "work", by: "test")
+            let other = try await bench.enroll()
+            try await bench.bury(1, worker: other)
+            try equal(try await bench.store.verify(), [], "after an item was buried")
+            _ = try await bench.store.retry("work", by: "test")
+            try await bench.drain("work", into: ["made"])
+            try await bench.close()
+            try equal(try await bench.store.verify(), [], "after all is done")
+
+            try equal(try await bench.status().done, 11, "done items")
+            try equal(try await bench.status().skipped, 1, "skipped items")
+            try equal(try await bench.status().known, 12, "items in all")
+        },
+        Case("returns from a wait when something was committed") { bench in
+            // It is put again and again, since the wait may begin at any moment.
+            let isOver = Flag()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await bench.store.change(within: .seconds(60))
+                    isOver.raise()
+                }
+                group.addTask {
+                    while !isOver.isRaised {
+                        try await bench.fill(1)
+                        await Task.yield()
+                    }
+                }
+                try await group.waitForAll()
+            }
+        },
+    ]
+}

@@ -1,0 +1,196 @@
+import Foundation
+import GRDB
+import Leat
+import LeatTesting
+import Testing
+
+@testable import LeatSQLite
+
+/// What only a file and its neighbours can show; the rest is in the conformance suite.
+@Suite("The SQLite store")
+struct InvariantTests {
+    let fixture: Fixture
+
+    init() throws { fixture = try Fixture() }
+
+    @Test("invariant 1: a step's effects in the same database stand or fall with its acknowledgement")
+    func transactionalStep() async throws {
+        let store = try await fixture.linear()
+        try await store.prepare { context in
+            try (context as! SQLiteContext).database.execute(sql: "CREATE TABLE mine (text TEXT NOT NULL)")
+        }
+        try await store.fill(4)
+        let worker = try await store.worker("change")
+        let lease = try #require(try await store.lease("change", worker))
+        let step = TransactionalStep(of: lease) { context, item in
+            let text = String(decoding: item.payload.bytes, as: UTF8.self)
+            try (context as! SQLiteContext).database.execute(sql: "INSERT INTO mine VALUES (?)", arguments: [text])
+            if text == "2" { throw PermanentError("two is refused") }
+            return [Output(.text("cooked \(text)"), to: "cooked")]
+        }
+
+        _ = try await store.commit(step, next: nil)
+
+        let mine = try await store.reading { try String.fetchAll($0, sql: "SELECT text FROM mine ORDER BY text") }
+        #expect(mine == ["0", "1", "3"])
+        #expect(try await store.states("raw") == [.done, .done, .dead, .done])
+        let cooked = try await store.items(in: "cooked", after: nil, limit: 10)
+        #expect(cooked.map(\.parent) == [ItemID(1), ItemID(2), ItemID(4)])
+
+        await #expect { _ = try await store.commit(step, next: nil) } throws: {
+            ($0 as? LeatError)?.code == .leaseLost
+        }
+        #expect(try await store.reading { try Int.fetchOne($0, sql: "SELECT count(*) FROM mine") } == 3)
+        #expect(try await store.verify().isEmpty)
+    }
+
+    @Test("invariant 5: a closed queue refuses inserts, even from a bare sqlite3, and takes them when it reopens")
+    func closedQueue() async throws {
+        let store = try await fixture.linear()
+        try await store.fill(1)
+        let insert = "INSERT INTO q_raw (payload, created_at) VALUES ('stray', 0)"
+        try fixture.bare { try $0.execute(sql: "\(insert); DELETE FROM q_raw WHERE payload = 'stray'") }
+
+        try await store.fill(0, end: true)
+
+        #expect(throws: DatabaseError.self) { try fixture.bare { try $0.execute(sql: insert) } }
+
+        // The transformer's queue: closed by its end, reopened by a retry upstream.
+        let worker = try await store.worker("change")
+        let lease = try #require(try await store.lease("change", worker))
+        let failure = Failure("no", isPermanent: true)
+        _ = try await store.commit(Step(.each([lease.items[0].id: .failed(failure)]), of: lease), next: nil)
+        let cooked = "INSERT INTO q_cooked (payload, created_at) VALUES ('stray', 0)"
+        #expect(throws: DatabaseError.self) { try fixture.bare { try $0.execute(sql: cooked) } }
+        #expect(try await store.retry("change", by: "test") == 1)
+        try fixture.bare { try $0.execute(sql: "\(cooked); DELETE FROM q_cooked WHERE payload = 'stray'") }
+        #expect(try await store.verify().isEmpty)
+    }
+
+    @Test("invariant 6: verify finds each kind of loss and doubling")
+    func verifyFinds() async throws {
+        let tampering = [
+            "DELETE FROM q_raw WHERE id = 1",
+            "DELETE FROM q_raw WHERE id = 9",
+            "INSERT INTO q_raw (payload, origin, created_at) VALUES ('x', 'make', 0)",
+            "UPDATE leat_queues SET frontier = frontier + 1 WHERE name = 'raw'",
+            "UPDATE leat_queues SET frontier = frontier - 1 WHERE name = 'raw'",
+            "DELETE FROM leat_leases WHERE queue = 'raw'",
+            "UPDATE leat_leases SET hi = hi + 1 WHERE queue = 'raw'",
+            "UPDATE leat_leases SET items = items + 1 WHERE queue = 'raw'",
+            "INSERT INTO qs_raw (id, state) VALUES (99, 'dead')",
+            "UPDATE leat_counts SET acknowledged = acknowledged + 1 WHERE stage = 'change'",
+            "UPDATE leat_edges SET inserted = inserted - 1 WHERE stage = 'make'",
+            "INSERT INTO leat_completions VALUES ('raw', 'make', '', 0)",
+        ]
+        for tamper in tampering {
+            let fixture = try Fixture()
+            let store = try await fixture.linear()
+            try await store.fill(9)
+            let worker = try await store.worker("change")
+            let first = try #require(try await store.lease("change", worker, upTo: 3))
+            _ = try await store.commit(Step(.done, of: first), next: nil)
+            _ = try await store.lease("change", worker, upTo: 3)
+            #expect(try await store.verify().isEmpty)
+
+            try fixture.bare { try $0.execute(sql: tamper) }
+
+            #expect(try await !store.verify().isEmpty, "\(tamper)")
+        }
+    }
+
+    @Test("invariant 7: a worker whose process is gone is found by its lock, at once")
+    func freeLock() async throws {
+        let store = try await fixture.linear()
+        try await store.fill(3)
+        var other: SQLiteStore? = try await fixture.store()
+        let worker = try #require(try await other?.worker("change"))
+        _ = try await other?.lease("change", worker)
+        #expect(try await store.reap(supervisor: nil).isEmpty)
+
+        // Its descriptors go with it, as they do when a process dies.
+        other = nil
+
+        let reaped = try await store.reap(supervisor: nil)
+        #expect(reaped.map(\.worker) == [worker])
+        #expect(reaped.map(\.ending) == [.killed])
+        #expect(reaped.map(\.account) == [.halved])
+        #expect(try await store.states("raw") == [.ready, .ready, .ready])
+    }
+
+    @Test("invariant 8: a transaction longer than a heartbeat gives its duration to every live worker")
+    func longTransaction() async throws {
+        let store = try await fixture.linear()
+        let worker = try await store.worker("change")
+        let time = fixture.time
+        let long = store.terms.duration + .seconds(20)
+
+        try await store.prepare { _ in time.advance(by: long) }
+        #expect(try await store.reap(supervisor: nil).isEmpty)
+
+        time.advance(by: store.terms.duration + .seconds(1))
+        #expect(try await store.reap(supervisor: nil).map(\.worker) == [worker])
+    }
+
+    @Test("invariant 9: state words and JSON payloads are text, and the views answer a bare sqlite3")
+    func readable() async throws {
+        let store = try await fixture.linear()
+        try await store.fill(3)
+        let worker = try await store.worker("change")
+        let lease = try #require(try await store.lease("change", worker, upTo: 2))
+        let outcomes: [ItemID: Outcome] = [lease.items[0].id: .failed(Failure("bad", isPermanent: true))]
+        _ = try await store.commit(Step(.each(outcomes), of: lease), next: nil)
+
+        try fixture.bare { (database: Database) throws -> Void in
+            #expect(try String.fetchAll(database, sql: "SELECT typeof(payload) FROM q_raw") == ["text", "text", "text"])
+            #expect(
+                try String.fetchAll(database, sql: "SELECT state FROM items_raw ORDER BY id")
+                    == ["dead", "leased", "ready"])
+            let states = try Row.fetchAll(database, sql: "SELECT stage, state, ready, leased, dead FROM leat_stage_status")
+            #expect(states.map { $0["stage"] as String } == ["make", "change", "keep"])
+            #expect(states.map { $0["state"] as String } == ["ready", "running", "waiting"])
+            #expect(states[1]["dead"] == 1)
+            #expect(try String.fetchOne(database, sql: "SELECT reason FROM leat_dead_letters") == "bad")
+        }
+    }
+
+    @Test("keeps bytes that are not text as a blob, and gives them back")
+    func blobs() async throws {
+        let store = try await fixture.linear()
+        let payloads = [Payload(bytes: [0xFF, 0, 1]), .text(""), Payload(bytes: []), .text("é\u{1F600}"), .blob([])]
+
+        _ = try await store.put(payloads.map { Output($0, to: "raw") })
+
+        #expect(try await store.items(in: "raw", after: nil, limit: 10).map(\.payload) == payloads)
+    }
+
+    @Test("copies the log into the database, by the rule: a write of its own first")
+    func checkpoints() async throws {
+        let store = try await fixture.linear()
+        try await store.fill(100)
+
+        try await store.checkpoint()
+
+        try fixture.bare { (database: Database) throws -> Void in
+            let count = try Int.fetchOne(database, sql: "SELECT count FROM leat_checkpoint")
+            #expect(try #require(count) >= 1)
+            // (busy, pages in the log, pages copied): all of them, its own write among them.
+            let row = try #require(try Row.fetchOne(database, sql: "PRAGMA wal_checkpoint(PASSIVE)"))
+            #expect(row[1] as Int == row[2] as Int)
+        }
+    }
+
+    @Test("leaves the checkpoint to the process that is at it")
+    func checkpointLock() async throws {
+        let store = try await fixture.linear()
+        let lock = try FileLock.lock(path: fixture.path + "-leat/checkpoint")
+
+        try await store.checkpoint()
+        let count = { try fixture.bare { try Int.fetchOne($0, sql: "SELECT count FROM leat_checkpoint") } }
+        #expect(try count() == 0)
+
+        lock.release()
+        try await store.checkpoint()
+        #expect(try count() == 1)
+    }
+}

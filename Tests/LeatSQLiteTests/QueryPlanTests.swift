@@ -1,0 +1,77 @@
+import GRDB
+import Leat
+import Testing
+
+@testable import LeatSQLite
+
+@Suite("The plans of the hot statements")
+struct QueryPlanTests {
+    /// What SQLite says of a statement, a line a step.
+    private func plan(_ query: Query) async throws -> String {
+        let fixture = try Fixture()
+        _ = try await fixture.linear()
+        let sql = "EXPLAIN QUERY PLAN " + query.text(for: QueueName("raw"))
+            .replacing(/\?\d/, with: "1")
+        let rows = try fixture.bare { (database: Database) throws -> [Row] in
+            try Row.fetchAll(database, sql: sql)
+        }
+        let details = rows.map { row in row["detail"] as String }
+        return details.joined(separator: "\n")
+    }
+
+    struct Expectation: Sendable, CustomTestStringConvertible {
+        let name: String
+        let query: Query
+        let uses: [String]
+        var testDescription: String { name }
+    }
+
+    static let expectations = [
+        Expectation(
+            name: "ready rows", query: Transaction.readyQuery,
+            uses: ["INDEX qs_raw_ready", "SEARCH i USING INTEGER PRIMARY KEY"]),
+        Expectation(
+            name: "the range", query: Transaction.pathQuery,
+            uses: ["SEARCH i USING INTEGER PRIMARY KEY", "SEARCH s USING INTEGER PRIMARY KEY"]),
+        Expectation(name: "an orphan", query: Transaction.orphanQuery, uses: ["INDEX leat_leases_range (queue=?)"]),
+        Expectation(name: "whether anything is due", query: Transaction.isDueQuery, uses: ["INDEX qs_raw_waiting"]),
+        Expectation(name: "what is due", query: Transaction.admitQuery, uses: ["INDEX qs_raw_waiting"]),
+        Expectation(name: "when the next is due", query: Transaction.nextDueQuery, uses: ["INDEX qs_raw_waiting"]),
+        Expectation(
+            name: "the gate", query: Transaction.gateQuery,
+            uses: ["SEARCH w USING INTEGER PRIMARY KEY", "INDEX leat_leases_worker"]),
+        Expectation(
+            name: "the fence", query: Transaction.fenceQuery, uses: ["SEARCH leat_leases USING INTEGER PRIMARY KEY"]),
+        Expectation(name: "an item's row", query: Transaction.rowQuery, uses: ["USING INTEGER PRIMARY KEY"]),
+        Expectation(name: "a lease's rows", query: Transaction.leasedRowsQuery, uses: ["INDEX qs_raw_leased"]),
+        Expectation(name: "a worker's leases", query: Transaction.heldByQuery, uses: ["INDEX leat_leases_worker"]),
+        Expectation(name: "what covers an id", query: Transaction.coveringQuery, uses: ["INDEX leat_leases_range"]),
+        Expectation(name: "whether an id is covered", query: Transaction.coveredQuery, uses: ["leat_leases_range"]),
+        Expectation(
+            name: "done rows of a stretch", query: Transaction.forgetDoneQuery, uses: ["USING INTEGER PRIMARY KEY"]),
+        Expectation(name: "a key", query: Transaction.keyQuery, uses: ["INDEX q_raw_key"]),
+        Expectation(
+            name: "exhaustion", query: Transaction.exhaustedQuery,
+            uses: [
+                "SEARCH i USING INTEGER PRIMARY KEY", "INDEX leat_leases_range", "INDEX qs_raw_ready",
+                "INDEX qs_raw_waiting", "INDEX qs_raw_leased",
+            ]),
+        Expectation(
+            name: "whether a queue is closed", query: Transaction.closedQuery,
+            uses: ["SEARCH q USING PRIMARY KEY", "SEARCH c USING PRIMARY KEY"]),
+    ]
+
+    @Test("use their index and never pass over a queue", arguments: expectations)
+    func usesIndex(_ expectation: Expectation) async throws {
+        let plan = try await plan(expectation.query)
+
+        for use in expectation.uses { #expect(plan.contains(use), "\(plan)") }
+        // A scan is allowed over an index that holds only what is asked for, and over the few leases and edges.
+        for line in plan.split(separator: "\n") where line.contains("SCAN") {
+            let isPartial = ["qs_raw_ready", "qs_raw_waiting", "qs_raw_leased"].contains { line.contains($0) }
+            let isSmall = line.contains("leat_edges") || line.contains("SCAN e") || line.contains("CONSTANT ROW")
+            #expect(isPartial || isSmall, "\(plan)")
+        }
+        #expect(!plan.contains("TEMP B-TREE"), "\(plan)")
+    }
+}

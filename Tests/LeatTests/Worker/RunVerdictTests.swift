@@ -1,0 +1,88 @@
+import Leat
+import Testing
+
+@Suite("The verdict on a run")
+struct RunVerdictTests {
+    private let plan: Plan
+
+    init() throws {
+        plan = try Plan(
+            pipeline: "p",
+            stages: [
+                PlanTests.producer("source", to: "a"), PlanTests.transformer("work", from: "a", to: "b"),
+                StageSpec("sort", kind: .consumer, input: "b", takesAll: true),
+                StageSpec("report", kind: .consumer, after: ["sort"]),
+            ])
+    }
+
+    private func status(_ stage: StageName, _ state: StageState, ready: Int64 = 0, isClosed: Bool = false)
+        -> StageStatus
+    {
+        StageStatus(
+            stage: stage, kind: plan.stage(stage)!.kind, state: state, ready: ready, waiting: 0, leased: 0, done: 0,
+            dead: 0, skipped: 0, emitted: 0, failures: 0, refused: 0, workers: 0, isClosed: isClosed, reason: nil)
+    }
+
+    private func judge(_ statuses: StageStatus...) -> RunVerdict { RunVerdict.judge(statuses, of: plan) }
+
+    @Test("is complete when every stage is, with errors when one has them")
+    func complete() {
+        #expect(
+            judge(
+                status("source", .complete), status("work", .complete), status("sort", .complete),
+                status("report", .complete)) == .over(.complete))
+        #expect(
+            judge(
+                status("source", .complete), status("work", .completeWithErrors), status("sort", .complete),
+                status("report", .complete)) == .over(.completeWithErrors))
+    }
+
+    @Test("goes on while a producer has something left, though nothing else has")
+    func producing() {
+        #expect(
+            judge(
+                status("source", .ready, ready: 1), status("work", .waiting), status("sort", .waiting),
+                status("report", .waiting)) == .goingOn)
+    }
+
+    @Test("goes on while stages that did not fail have items")
+    func others() {
+        #expect(
+            judge(
+                status("source", .failed), status("work", .ready, ready: 3), status("sort", .blocked),
+                status("report", .blocked)) == .goingOn)
+    }
+
+    @Test("is over when what is left waits behind a failed stage, items for a whole input included")
+    func blocked() {
+        #expect(
+            judge(
+                status("source", .complete), status("work", .failed, ready: 3), status("sort", .blocked, ready: 5),
+                status("report", .blocked, ready: 1)) == .over(.failed))
+    }
+
+    @Test("goes on while an ending is still to be made, on an empty input too")
+    func ending() {
+        #expect(
+            judge(
+                status("source", .complete), status("work", .complete), status("sort", .waiting, isClosed: true),
+                status("report", .waiting)) == .goingOn)
+        #expect(
+            judge(
+                status("source", .complete), status("work", .complete), status("sort", .complete),
+                status("report", .stale)) == .goingOn)
+    }
+
+    @Test("is waiting when nothing failed and nothing can go on")
+    func waiting() {
+        #expect(
+            judge(
+                status("source", .complete), status("work", .waiting), status("sort", .waiting),
+                status("report", .waiting)) == .over(.waiting))
+    }
+
+    @Test("has the exit statuses that are documented")
+    func exits() {
+        #expect(RunOutcome.allCases.map(\.exitStatus) == [0, 30, 35, 20])
+    }
+}

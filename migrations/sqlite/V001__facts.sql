@@ -1,0 +1,262 @@
+-- The facts of one pipeline and one run of it. Everything that can be derived (running, finished, blocked, stale) is a
+-- view over these tables, made anew when the pipeline is written down.
+--
+-- Times that people and schedules use (`…_at`) are milliseconds since 1970. `expires_at` of a worker is nanoseconds of
+-- the host's monotonic clock, comparable only under the same `boot`.
+
+-- The run: one row. `id` is part of every idempotency key, so keys differ from run to run.
+CREATE TABLE leat_run (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    id TEXT NOT NULL,
+    pipeline TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- What has been applied, with the checksum of the file that was applied.
+CREATE TABLE leat_migrations (
+    version INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+) STRICT;
+
+-- A stage: its name is its identity. `position` is the topological order, `unit` the group that completes together
+-- (a stage alone, or a cycle). `takes_all`: its whole input is one unit, worked on when the input is closed.
+-- `policy` is JSON: retry, breaker, tolerance, crash budget. `max_dead` and `max_dead_percent` repeat the tolerance for
+-- the views; both NULL: any number.
+CREATE TABLE leat_stages (
+    name TEXT PRIMARY KEY,
+    position INTEGER NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('producer', 'transformer', 'consumer')),
+    input TEXT UNIQUE,
+    takes_all INTEGER NOT NULL CHECK (takes_all IN (0, 1)),
+    policy TEXT NOT NULL,
+    max_dead INTEGER,
+    max_dead_percent REAL
+) STRICT, WITHOUT ROWID;
+
+-- Control edges: `stage` runs once, when `earlier` is complete.
+CREATE TABLE leat_after (
+    stage TEXT NOT NULL,
+    earlier TEXT NOT NULL,
+    PRIMARY KEY (stage, earlier)
+) STRICT, WITHOUT ROWID;
+
+-- Which stage puts into which queue, and how many items it has put: kept apart from the rows, so that `verify` can
+-- hold the rows against it.
+CREATE TABLE leat_edges (
+    stage TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    inserted INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (stage, queue)
+) STRICT, WITHOUT ROWID;
+
+-- A queue. Every id below `frontier` has been claimed or has left the straight path. `sealed`: its set of producers is
+-- complete.
+CREATE TABLE leat_queues (
+    name TEXT PRIMARY KEY,
+    frontier INTEGER NOT NULL DEFAULT 1,
+    sealed INTEGER NOT NULL DEFAULT 1 CHECK (sealed IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
+-- Each stage's counts. `acknowledged` grows in every acknowledging transaction; done items are acknowledged less
+-- reopened. `failures`: attempts spent. `refused`: steps that came too late. `settled` to `window_dead` are what the
+-- breaker judges by. `crashes` and `kills`: deaths in a row that no item is to blame for. `endings`: how often it has
+-- ended.
+CREATE TABLE leat_counts (
+    stage TEXT PRIMARY KEY,
+    acknowledged INTEGER NOT NULL DEFAULT 0,
+    reopened INTEGER NOT NULL DEFAULT 0,
+    failures INTEGER NOT NULL DEFAULT 0,
+    refused INTEGER NOT NULL DEFAULT 0,
+    settled INTEGER NOT NULL DEFAULT 0,
+    dead INTEGER NOT NULL DEFAULT 0,
+    window_settled INTEGER NOT NULL DEFAULT 0,
+    window_dead INTEGER NOT NULL DEFAULT 0,
+    crashes INTEGER NOT NULL DEFAULT 0,
+    kills INTEGER NOT NULL DEFAULT 0,
+    endings INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- A tripped breaker, or a crash budget that is used up: the stage hands out nothing while this row stands.
+CREATE TABLE leat_trips (
+    stage TEXT PRIMARY KEY,
+    reason TEXT NOT NULL,
+    tripped_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Who writes: a row a shard of a producer, and one (shard '') for every other stage that puts or that runs once. The
+-- epoch is the fencing token; `cursor` is saved with the items that it follows.
+CREATE TABLE leat_producers (
+    stage TEXT NOT NULL,
+    shard TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    epoch INTEGER NOT NULL DEFAULT 0,
+    owner INTEGER,
+    cursor TEXT,
+    emitted INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (stage, shard)
+) STRICT, WITHOUT ROWID;
+
+-- The fact that one producer of one queue will write nothing more.
+CREATE TABLE leat_completions (
+    queue TEXT NOT NULL,
+    stage TEXT NOT NULL,
+    shard TEXT NOT NULL,
+    completed_at INTEGER NOT NULL,
+    PRIMARY KEY (queue, stage, shard)
+) STRICT, WITHOUT ROWID;
+
+-- The fact that a stage which runs once has run; deleted when what it ran on is reopened.
+CREATE TABLE leat_endings (
+    stage TEXT PRIMARY KEY,
+    ended_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- A process that runs, or ran, one stage. `supervisor` is the process that learns its exit status.
+CREATE TABLE leat_workers (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    stage TEXT NOT NULL,
+    pid INTEGER NOT NULL,
+    supervisor INTEGER,
+    boot TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    started_at INTEGER NOT NULL,
+    seen_at INTEGER NOT NULL,
+    log TEXT,
+    ended_at INTEGER,
+    ending TEXT
+) STRICT;
+
+-- The few workers that live, among the many that ever did.
+CREATE INDEX leat_workers_live ON leat_workers (stage) WHERE ended_at IS NULL;
+
+-- A claim: a range of ids of one queue (those in it that have a state row are not part of it), and the state rows that
+-- name it. Without a worker it is an orphan, whose items are ready. `items` is how many it holds, `taken` how many it
+-- was claimed with, `suspect` above 0 the largest batch in which its items may be claimed. `claims` counts for the
+-- items of the range.
+CREATE TABLE leat_leases (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    queue TEXT NOT NULL,
+    worker INTEGER,
+    lo INTEGER,
+    hi INTEGER,
+    items INTEGER NOT NULL CHECK (items > 0),
+    taken INTEGER NOT NULL,
+    suspect INTEGER NOT NULL DEFAULT 0,
+    claims INTEGER NOT NULL,
+    claimed_at INTEGER NOT NULL,
+    CHECK ((lo IS NULL) = (hi IS NULL)),
+    CHECK (lo <= hi),
+    CHECK (worker IS NOT NULL OR lo IS NOT NULL)
+) STRICT;
+
+-- Which lease covers an id; which orphans a queue has.
+CREATE INDEX leat_leases_range ON leat_leases (queue, lo, hi, worker);
+-- What a worker holds.
+CREATE INDEX leat_leases_worker ON leat_leases (worker);
+
+-- Each attempt that failed, and whose fault it was found to be.
+CREATE TABLE leat_attempts (
+    id INTEGER PRIMARY KEY,
+    stage TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    item INTEGER NOT NULL,
+    worker INTEGER,
+    failed_at INTEGER NOT NULL,
+    error TEXT NOT NULL
+) STRICT;
+
+-- Who ordered what.
+CREATE TABLE leat_events (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    what TEXT NOT NULL,
+    stage TEXT,
+    item INTEGER
+) STRICT;
+
+-- Written just before a checkpoint, so that the log is never fully copied when the checkpoint begins.
+CREATE TABLE leat_checkpoint (
+    only INTEGER PRIMARY KEY CHECK (only = 1),
+    begun_at INTEGER NOT NULL,
+    count INTEGER NOT NULL
+) STRICT;
+INSERT INTO leat_checkpoint (only, begun_at, count) VALUES (1, 0, 0);
+
+-- @queue
+-- What follows is applied to every queue; {name} is its name.
+
+-- One row an item, written once. `payload` is text, or a blob when it is not text; `origin` and `parent` are its
+-- lineage.
+CREATE TABLE q_{name} (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    payload ANY NOT NULL CHECK (typeof(payload) IN ('text', 'blob')),
+    key TEXT,
+    origin TEXT,
+    parent INTEGER,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- A key is looked up before it is inserted; most items have none.
+CREATE INDEX q_{name}_key ON q_{name} (key) WHERE key IS NOT NULL;
+
+-- One row for each item off the straight path; all others' states follow from the frontier and the leases.
+CREATE TABLE qs_{name} (
+    id INTEGER PRIMARY KEY,
+    state TEXT NOT NULL CHECK (state IN ('ready', 'waiting', 'leased', 'done', 'dead', 'skipped', 'superseded')),
+    claims INTEGER NOT NULL DEFAULT 0,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    kills INTEGER NOT NULL DEFAULT 0,
+    suspect INTEGER NOT NULL DEFAULT 0,
+    priority INTEGER NOT NULL DEFAULT 0 CHECK (priority >= 0),
+    visible_at INTEGER,
+    lease INTEGER,
+    generation INTEGER NOT NULL DEFAULT 0,
+    reason TEXT,
+    CHECK ((state = 'waiting') = (visible_at IS NOT NULL)),
+    CHECK ((state = 'leased') = (lease IS NOT NULL))
+) STRICT;
+
+-- Only ready items, in the order in which they are handed out: a claim's cost depends on what it takes.
+CREATE INDEX qs_{name}_ready ON qs_{name} (priority DESC, id) WHERE state = 'ready';
+-- What is due next.
+CREATE INDEX qs_{name}_waiting ON qs_{name} (visible_at) WHERE state = 'waiting';
+-- The state rows that a lease holds.
+CREATE INDEX qs_{name}_leased ON qs_{name} (lease) WHERE state = 'leased';
+-- Dead letters.
+CREATE INDEX qs_{name}_dead ON qs_{name} (id) WHERE state = 'dead';
+
+-- Every item with its state as a word.
+CREATE VIEW items_{name} AS
+SELECT
+    i.id,
+    CASE
+        WHEN s.state = 'waiting' AND s.visible_at <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+            THEN 'ready'
+        WHEN s.state IS NOT NULL THEN s.state
+        WHEN i.id >= q.frontier THEN 'ready'
+        WHEN l.id IS NULL THEN 'done'
+        WHEN l.worker IS NULL THEN 'ready'
+        ELSE 'leased'
+    END AS state,
+    i.payload,
+    i.key,
+    i.origin,
+    i.parent,
+    CASE WHEN s.id IS NOT NULL THEN s.claims WHEN i.id >= q.frontier THEN 0 ELSE l.claims END AS claims,
+    coalesce(s.attempts, 0) AS attempts,
+    coalesce(s.kills, 0) AS kills,
+    CASE WHEN s.id IS NOT NULL THEN s.suspect ELSE coalesce(l.suspect, 0) END AS suspect,
+    coalesce(s.priority, 0) AS priority,
+    coalesce(s.lease, l.id) AS lease,
+    s.visible_at,
+    coalesce(s.generation, 0) AS generation,
+    s.reason,
+    i.created_at
+FROM q_{name} AS i
+JOIN leat_queues AS q ON q.name = '{name}'
+LEFT JOIN qs_{name} AS s ON s.id = i.id
+LEFT JOIN leat_leases AS l ON s.id IS NULL AND l.queue = '{name}' AND i.id BETWEEN l.lo AND l.hi;
