@@ -7,16 +7,18 @@ extension SQLiteStore {
     public func status() async throws -> [StageStatus] {
         let plan = try await knownPlan()
         let now = time.wallClock
-        return try await read { database in
-            let statement = try database.cachedStatement(sql: StatusViews(plan).stageStatus)
-            return try Row.fetchAll(statement, arguments: [now]).map { row in
-                StageStatus(
-                    stage: StageName(unchecked: row["stage"]), kind: StageKind(rawValue: row["kind"]) ?? .consumer,
-                    state: StageState(rawValue: row["state"]) ?? .waiting, ready: row["ready"],
-                    waiting: row["waiting"], leased: row["leased"], done: row["done"], dead: row["dead"],
-                    skipped: row["skipped"], emitted: row["emitted"], failures: row["failures"],
-                    refused: row["refused"], workers: row["workers"], isClosed: row["closed"], reason: row["reason"])
+        return try await observe { connection in
+            var stages: [StageStatus] = []
+            try connection.each(StatusViews(plan).stageStatus, [.int(now)]) { row in
+                stages.append(
+                    StageStatus(
+                        stage: StageName(unchecked: row.text(0)), kind: StageKind(rawValue: row.text(1)) ?? .consumer,
+                        state: StageState(rawValue: row.text(2)) ?? .waiting, ready: row.int(3), waiting: row.int(4),
+                        leased: row.int(5), done: row.int(6), dead: row.int(7), skipped: row.int(8),
+                        emitted: row.int(9), failures: row.int(10), refused: row.int(11), workers: row.int(12),
+                        isClosed: row.int(13) != 0, reason: row.optionalText(14)))
             }
+            return stages
         }
     }
 
@@ -30,82 +32,68 @@ extension SQLiteStore {
             throw LeatError(.notFound, "There is no queue '\(queue)'.")
         }
         let now = time.wallClock
-        return try await read { database in
-            let sql = "SELECT * FROM items_\(queue) WHERE id > ? ORDER BY id LIMIT ?"
-            let statement = try database.cachedStatement(sql: sql)
-            return try Row.fetchAll(statement, arguments: [after?.rawValue ?? 0, limit]).map { row in
-                let visibleAt: Int64? = row["visible_at"]
-                let isWaiting = visibleAt.map { $0 > now }
-                let word: String = isWaiting.map { $0 ? "waiting" : "ready" } ?? row["state"]
-                return ItemRecord(
-                    id: ItemID(row["id"] as Int64), payload: Self.payload(row, "payload"), key: row["key"],
-                    origin: (row["origin"] as String?).map { StageName(unchecked: $0) },
-                    parent: (row["parent"] as Int64?).map { ItemID($0) }, state: ItemState(rawValue: word) ?? .done,
-                    claims: row["claims"], attempts: row["attempts"], kills: row["kills"], suspect: row["suspect"],
-                    priority: row["priority"], reason: row["reason"])
+        return try await observe { connection in
+            let sql = """
+                SELECT id, payload, key, origin, parent, state, visible_at, claims, attempts, kills, suspect, priority, reason
+                FROM items_\(queue) WHERE id > ?1 ORDER BY id LIMIT ?2
+                """
+            var records: [ItemRecord] = []
+            try connection.each(sql, [.int(after?.rawValue ?? 0), .int(limit)]) { row in
+                // The view judges by the host's clock; the store by its own.
+                let word = row.optionalInt(6).map { $0 > now ? "waiting" : "ready" } ?? row.text(5)
+                records.append(
+                    ItemRecord(
+                        id: ItemID(row.int(0)), payload: row.payload(1), key: row.optionalText(2),
+                        origin: row.optionalText(3).map { StageName(unchecked: $0) },
+                        parent: row.optionalInt(4).map { ItemID($0) }, state: ItemState(rawValue: word) ?? .done,
+                        claims: row.optionalInt(7).map { Int($0) }, attempts: Int(row.int(8)), kills: Int(row.int(9)),
+                        suspect: Int(row.int(10)), priority: Int(row.int(11)), reason: row.optionalText(12)))
             }
-        }
-    }
-
-    private static func payload(_ row: Row, _ column: String) -> Payload {
-        switch (row[column] as DatabaseValue).storage {
-        case .string(let text): .text(text)
-        case .blob(let data): .blob(Array(data))
-        case .null, .int64, .double: .blob([])
+            return records
         }
     }
 
     public func deadLetters(of stage: StageName?, limit: Int) async throws -> [DeadLetter] {
         let plan = try await knownPlan()
         if let stage, plan.stage(stage) == nil { throw LeatError(.notFound, "There is no stage '\(stage)'.") }
-        return try await read { database in
-            try Row.fetchAll(
-                database,
-                sql: """
-                    SELECT stage, queue, item, attempts, reason, payload FROM leat_dead_letters
-                    WHERE ?1 IS NULL OR stage = ?1 ORDER BY stage, item LIMIT ?2
-                    """,
-                arguments: [stage?.rawValue, limit]
-            ).map { row in
-                DeadLetter(
-                    stage: StageName(unchecked: row["stage"]), queue: QueueName(unchecked: row["queue"]),
-                    item: ItemID(row["item"] as Int64), attempts: row["attempts"], reason: row["reason"] ?? "",
-                    payload: Self.payload(row, "payload"))
+        return try await observe { connection in
+            let sql = """
+                SELECT stage, queue, item, attempts, reason, payload FROM leat_dead_letters
+                WHERE ?1 IS NULL OR stage = ?1 ORDER BY stage, item LIMIT ?2
+                """
+            var letters: [DeadLetter] = []
+            try connection.each(sql, [.optional(stage?.rawValue), .int(limit)]) { row in
+                letters.append(
+                    DeadLetter(
+                        stage: StageName(unchecked: row.text(0)), queue: QueueName(unchecked: row.text(1)),
+                        item: ItemID(row.int(2)), attempts: Int(row.int(3)), reason: row.text(4),
+                        payload: row.payload(5)))
             }
+            return letters
         }
     }
 
     /// Looks at `PRAGMA data_version`, which changes with every commit of another connection, at growing intervals:
     /// a reader's look costs microseconds and takes no lock.
-    public func change(within timeout: Duration) async throws {
+    public func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {
         let clock = ContinuousClock()
         let end = clock.now.advanced(by: timeout)
         var pause = Duration.milliseconds(1)
         while true {
-            let version = try await version()
-            let isNew = shared.withLock { shared in
-                defer { shared.seenVersion = version }
-                return shared.seenVersion != version
-            }
+            let found = ChangeMark(try await version())
             let now = clock.now
-            if isNew || now >= end { return }
-            do {
-                try await Task.sleep(for: min(pause, now.duration(to: end)), clock: clock)
-            } catch {
-                // Cancelled: the caller sees to that; there is nothing to undo here.
-                return
-            }
+            if found != mark || now >= end { return found }
+            try await Task.sleep(for: min(pause, now.duration(to: end)), clock: clock)
             pause = min(pause * 2, .milliseconds(20))
         }
     }
 
     private func version() async throws -> Int64 {
         guard file != nil else { return shared.withLock { $0.commits } }
-        let queue = try reader()
+        let queue = try connection(.observer)
         return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Int64, any Error>) in
             queue.asyncWriteWithoutTransaction { database in
-                continuation.resume(
-                    with: Result { try Int64.fetchOne(database, sql: "PRAGMA data_version") ?? 0 })
+                continuation.resume(with: Result { try Connection(database).number("PRAGMA data_version") })
             }
         }
     }

@@ -9,7 +9,11 @@ extension SQLiteStore {
     public func plan() async throws -> Plan? { try await write { try $0.storedPlan() } }
 
     public func runID() async throws -> String {
-        let id = try await read { try String.fetchOne($0, sql: "SELECT id FROM leat_run") }
+        let id = try await observe { connection in
+            var id: String?
+            try connection.each("SELECT id FROM leat_run") { id = $0.text(0) }
+            return id
+        }
         guard let id else { throw LeatError(.notFound, "This database holds no pipeline yet; run the program once.") }
         return id
     }

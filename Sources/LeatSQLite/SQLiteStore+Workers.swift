@@ -49,7 +49,7 @@ extension SQLiteStore {
 
     /// Runs on the heartbeat's own connection, on the caller's thread; in memory there is but one connection.
     private func onHeartbeatConnection<T>(_ work: (Transaction) throws -> T) throws -> T {
-        guard let file else {
+        guard file != nil else {
             return try writer.writeWithoutTransaction { database in
                 guard let writerStatements else {
                     throw LeatError(.storeFailed, "The store was used after it was closed.")
@@ -57,12 +57,7 @@ extension SQLiteStore {
                 return try transact(database, writerStatements, work)
             }
         }
-        let queue = try shared.withLock { shared in
-            if let heartbeat = shared.heartbeat { return heartbeat }
-            let heartbeat = try Role.heartbeat.open(file.path, deadline: deadline)
-            shared.heartbeat = heartbeat
-            return heartbeat
-        }
+        let queue = try connection(.heartbeat)
         return try queue.writeWithoutTransaction { database in
             let statements = try heartbeatStatements ?? Connection(database)
             heartbeatStatements = statements
@@ -73,15 +68,18 @@ extension SQLiteStore {
     public func reap(supervisor: Int32?) async throws -> [Reaped] {
         let boot = time.bootID
         let instant = time.instant
-        let candidates = try await read { database in
-            try Row.fetchAll(
-                database, sql: "SELECT id, stage, boot, expires_at, supervisor FROM leat_workers WHERE ended_at IS NULL"
-            ).map { row in
-                Candidate(
-                    worker: WorkerID(row["id"] as Int64), stage: StageName(unchecked: row["stage"]),
-                    isOfThisBoot: row["boot"] == boot, hasExpired: (row["expires_at"] as Int64) < instant,
-                    supervisor: row["supervisor"])
+        let candidates = try await observe { connection in
+            var candidates: [Candidate] = []
+            try connection.each(
+                "SELECT id, stage, boot, expires_at, supervisor FROM leat_workers WHERE ended_at IS NULL"
+            ) { row in
+                candidates.append(
+                    Candidate(
+                        worker: WorkerID(row.int(0)), stage: StageName(unchecked: row.text(1)),
+                        isOfThisBoot: row.text(2) == boot, hasExpired: row.int(3) < instant,
+                        supervisor: row.optionalInt(4).map { Int32(truncatingIfNeeded: $0) }))
             }
+            return candidates
         }
         var reaped: [Reaped] = []
         for candidate in candidates {
@@ -118,12 +116,18 @@ extension SQLiteStore {
     }
 
     public func workers() async throws -> [WorkerRecord] {
-        try await read { database in
-            try Row.fetchAll(database, sql: "SELECT * FROM leat_workers ORDER BY id").map { row in
-                WorkerRecord(
-                    id: WorkerID(row["id"] as Int64), stage: StageName(unchecked: row["stage"]), pid: row["pid"],
-                    log: row["log"], startedAt: row["started_at"], seenAt: row["seen_at"], ending: row["ending"])
+        try await observe { connection in
+            var workers: [WorkerRecord] = []
+            try connection.each(
+                "SELECT id, stage, pid, log, started_at, seen_at, ending FROM leat_workers ORDER BY id"
+            ) { row in
+                workers.append(
+                    WorkerRecord(
+                        id: WorkerID(row.int(0)), stage: StageName(unchecked: row.text(1)),
+                        pid: Int32(truncatingIfNeeded: row.int(2)), log: row.optionalText(3), startedAt: row.int(4),
+                        seenAt: row.int(5), ending: row.optionalText(6)))
             }
+            return workers
         }
     }
 }

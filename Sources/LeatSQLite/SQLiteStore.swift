@@ -35,11 +35,10 @@ public final class SQLiteStore: Store {
     /// What tasks share.
     struct Shared {
         var plan: Plan?
-        var reader: DatabaseQueue?
-        var heartbeat: DatabaseQueue?
+        /// Those that are opened when they are first needed.
+        var connections: [Role: DatabaseQueue] = [:]
         /// Held as long as the worker lives: the kernel frees it when the process dies.
         var workerLocks: [WorkerID: FileLock] = [:]
-        var seenVersion: Int64 = -1
         /// Counts this process's commits: a database in memory has no other sign of change.
         var commits: Int64 = 0
     }
@@ -162,7 +161,7 @@ public final class SQLiteStore: Store {
         do {
             try connection.execute("BEGIN IMMEDIATE")
         } catch {
-            throw leatError(error, path: file?.path ?? ":memory:")
+            throw leatError(error, path: name)
         }
         do {
             // The time is taken under the lock: a step that waited for it must not judge leases by an older clock.
@@ -175,51 +174,70 @@ public final class SQLiteStore: Store {
         } catch {
             // FULL, IOERR and INTERRUPT may have rolled it back already (https://sqlite.org/lang_transaction.html).
             if connection.isInTransaction { try connection.execute("ROLLBACK") }
-            throw leatError(error, path: file?.path ?? ":memory:")
+            throw leatError(error, path: name)
         }
     }
 
-    /// Reads on the reader's connection, in one snapshot. The database in memory has one connection for all.
-    func read<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
-        do {
-            let queue = try reader()
-            return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
-                queue.asyncWriteWithoutTransaction { database in
-                    continuation.resume(
-                        with: Result {
-                            var result: Result<T, any Error>?
-                            try database.inTransaction(.deferred) {
-                                result = Result { try body(database) }
-                                return .commit
-                            }
-                            guard let result else { throw LeatError(.storeFailed, "A read did not take place.") }
-                            return try result.get()
-                        })
-                }
+    /// Reads our own tables and views, in one snapshot. The database in memory has one connection for all.
+    func observe<T: Sendable>(_ body: @escaping @Sendable (Connection) throws -> T) async throws -> T {
+        let queue = try connection(.observer)
+        return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
+            queue.asyncWriteWithoutTransaction { [self] database in
+                continuation.resume(
+                    with: Result {
+                        do {
+                            let connection = try Connection(database)
+                            try connection.execute("BEGIN")
+                            defer { if connection.isInTransaction { sqlite3_exec(connection.handle, "COMMIT", nil, nil, nil) } }
+                            return try body(connection)
+                        } catch {
+                            throw leatError(error, path: name)
+                        }
+                    })
             }
-        } catch {
-            throw leatError(error, path: file?.path ?? ":memory:")
         }
     }
 
     /// Your own tables, in one snapshot, beside running workers.
     ///
     /// ```swift
-    /// let rows = try await store.read { db in try Row.fetchAll(db, sql: "SELECT * FROM flight") }
+    /// let rows = try await store.reading { db in try Row.fetchAll(db, sql: "SELECT * FROM flight") }
     /// ```
     ///
     /// - Important: Read a bounded page and come back for the next: an open read keeps the log from being reused.
     public func reading<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
-        try await read(body)
+        let queue = try connection(.reader)
+        return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
+            queue.asyncWriteWithoutTransaction { [self] database in
+                continuation.resume(
+                    with: Result {
+                        do {
+                            var result: T?
+                            try database.inTransaction(.deferred) {
+                                result = try body(database)
+                                return .commit
+                            }
+                            guard let result else { throw LeatError(.storeFailed, "A read did not take place.") }
+                            return result
+                        } catch {
+                            throw leatError(error, path: name)
+                        }
+                    })
+            }
+        }
     }
 
-    func reader() throws -> DatabaseQueue {
+    /// What the database is called in messages.
+    var name: String { file?.path ?? ":memory:" }
+
+    /// The connection of a role, opened when it is first needed.
+    func connection(_ role: Role) throws -> DatabaseQueue {
         guard let file else { return writer }
         return try shared.withLock { shared in
-            if let reader = shared.reader { return reader }
-            let reader = try Role.reader.open(file.path, deadline: deadline)
-            shared.reader = reader
-            return reader
+            if let queue = shared.connections[role] { return queue }
+            let queue = try role.open(file.path, deadline: deadline)
+            shared.connections[role] = queue
+            return queue
         }
     }
 

@@ -1,5 +1,7 @@
+import Foundation
 import Leat
 import LeatTesting
+import Synchronization
 import Testing
 
 @testable import LeatSQLite
@@ -19,8 +21,14 @@ struct ConformanceTests {
 
     @Test("is equal to the model after every operation")
     func model() async throws {
-        try await StoreModel.check(seeds: 0..<60, operations: 50) { time in
-            try await SQLiteStore.open(":memory:", time: time)
+        // On tmpfs where there is one, since a sync costs nothing there.
+        let fixture = try Fixture(inMemory: true)
+        let number = Atomic(0)
+        // More of them: LEAT_MODEL_SEEDS=2000 swift test --filter ConformanceTests/model
+        let seeds = ProcessInfo.processInfo.environment["LEAT_MODEL_SEEDS"].flatMap(UInt64.init) ?? 60
+        try await StoreModel.check(seeds: 0..<seeds, operations: 50) { time in
+            let name = number.add(1, ordering: .relaxed).newValue
+            return try await SQLiteStore.open("\(fixture.folder.path)/\(name).db", time: time)
         }
     }
 }

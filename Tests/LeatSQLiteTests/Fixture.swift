@@ -10,8 +10,11 @@ final class Fixture: Sendable {
     let folder: URL
     let time: ManualTime
 
-    init() throws {
-        folder = FileManager.default.temporaryDirectory.appending(path: "leat-\(UUID().uuidString)")
+    /// - Parameter inMemory: whether the folder may be on tmpfs.
+    init(inMemory: Bool = false) throws {
+        let shared = URL(filePath: "/dev/shm")
+        let isThere = inMemory && FileManager.default.isWritableFile(atPath: shared.path)
+        folder = (isThere ? shared : FileManager.default.temporaryDirectory).appending(path: "leat-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         time = ManualTime()
     }

@@ -135,7 +135,9 @@ struct BrokenStore: Store {
         try await base.deadLetters(of: stage, limit: limit)
     }
     func verify() async throws -> [Discrepancy] { try await base.verify() }
-    func change(within timeout: Duration) async throws { try await base.change(within: timeout) }
+    func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {
+        try await base.change(since: mark, within: timeout)
+    }
 
     private func shown(_ claim: Claim) -> Claim {
         guard rule == .claimsAreNoAttempts, let lease = claim.lease else { return claim }

@@ -130,60 +130,28 @@ struct MemoryStoreTests {
 
     // MARK: Waiting
 
-    @Test("tells a worker at once of a change that came between its vain claim and its wait")
-    func missedChange() async throws {
-        let store = try await store()
-        let worker = try await store.enroll(Enrollment(stage: "square", pid: 1))
-
-        try await StoreCaller.$worker.withValue(worker) {
-            _ = try await store.claim(ClaimRequest("square", worker: worker, limit: 1))
-            try await Task { _ = try await store.put([Output(.text("1"), to: "n")]) }.value
-            // Another is told before, and uses nothing up.
-            try await Task.detached { try await store.change(within: .seconds(600)) }.value
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await store.change(within: .seconds(600)) }
-                try await group.waitForAll()
-            }
-        }
-    }
-
     @Test("wakes everybody who waits")
     func wakes() async throws {
         let store = try await store()
-        try await withThrowingTaskGroup(of: Bool.self) { group in
-            for number in 1...4 {
-                group.addTask {
-                    try await StoreCaller.$worker.withValue(WorkerID(Int64(number))) {
-                        // The second wait has nothing to be told of but what comes after the first.
-                        try await store.change(within: .seconds(600))
-                        try await store.change(within: .seconds(600))
-                    }
-                    return true
-                }
+        let mark = try await store.change(since: nil, within: .seconds(600))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 1...4 {
+                group.addTask { _ = try await store.change(since: mark, within: .seconds(600)) }
             }
-            group.addTask {
-                while !Task.isCancelled {
-                    try await store.put([Output(.text("1"), to: "n")])
-                    await Task.yield()
-                }
-                return false
-            }
-            var woken = 0
-            while woken < 4, let isWaiter = try await group.next() { woken += isWaiter ? 1 : 0 }
-            group.cancelAll()
+            group.addTask { _ = try await store.put([Output(.text("1"), to: "n")]) }
+            try await group.waitForAll()
         }
     }
 
-    @Test("returns from a wait when its time is over, and throws when its task is cancelled")
+    @Test("throws when a waiting task is cancelled")
     func waitEnds() async throws {
         let store = try await store()
-        try await store.change(within: .seconds(600))
-        try await store.change(within: .milliseconds(1))
+        let mark = try await store.change(since: nil, within: .seconds(600))
 
-        let waiting = Task { try await store.change(within: .seconds(600)) }
+        let waiting = Task { try await store.change(since: mark, within: .seconds(600)) }
         waiting.cancel()
 
-        await #expect(throws: CancellationError.self) { try await waiting.value }
+        await #expect(throws: CancellationError.self) { _ = try await waiting.value }
     }
 
     // MARK: The state

@@ -38,11 +38,9 @@ public final class MemoryStore: Store {
         isChange: (Answer) -> Bool = { _ in true },
         _ step: (inout MemoryState, MemoryMoment) throws -> Answer
     ) throws -> Answer {
-        let caller = MemoryChanges.caller()
         let (answer, woken) = core.withLock { core in
             let answer = Result { try step(&core.state, MemoryMoment(time)) }
             if case .success(let answer) = answer, !isChange(answer) {
-                core.changes.note(caller)
                 return (answer: Result<Answer, any Error>.success(answer), woken: [MemoryChanges.Waiter]())
             }
             return (answer: answer, woken: core.changes.tell())
@@ -184,24 +182,20 @@ extension MemoryStore {
 
     public func verify() async throws -> [Discrepancy] { try observe { state, _ in try state.verify() } }
 
-    /// Returns at once when something has been changed since the calling task last looked (claimed in vain, observed,
-    /// or was told of a change); otherwise with the next change, or after `timeout`.
-    ///
-    /// - Throws: `CancellationError`, when the task is cancelled while it waits.
-    public func change(within timeout: Duration) async throws {
-        let caller = MemoryChanges.caller()
-        let seen = core.withLock { $0.changes.seen(by: caller) }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask { await self.wait(since: seen) }
-            group.addTask {
-                // It only throws when the change came first.
-                try? await Task.sleep(for: timeout)
+    public func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {
+        if let mark {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.wait(since: mark.value) }
+                group.addTask {
+                    // It only throws when the change came first.
+                    try? await Task.sleep(for: timeout)
+                }
+                await group.next()
+                group.cancelAll()
             }
-            await group.next()
-            group.cancelAll()
         }
-        core.withLock { $0.changes.noteTold(caller) }
         try Task.checkCancellation()
+        return ChangeMark(core.withLock { $0.changes.version })
     }
 
     private func wait(since seen: Int64) async {

@@ -116,6 +116,12 @@ public struct DeadLetter: Sendable, Hashable {
     }
 }
 
+/// A point in a store's sequence of commits, comparable only with marks that the same store object gave out.
+public struct ChangeMark: Sendable, Hashable {
+    package let value: Int64
+    package init(_ value: Int64) { self.value = value }
+}
+
 /// Two figures that should be equal and are not.
 public struct Discrepancy: Sendable, Hashable, Codable {
     /// What was counted, with the names: `done items of queue raw`.

@@ -127,6 +127,11 @@ public struct Plan: Sendable, Hashable, Codable {
             for earlier in stage.after where !names.contains(earlier) || earlier == stage.name {
                 throw refuse("Stage '\(stage.name)' is to come after '\(earlier)', which is no other stage of this pipeline.")
             }
+            if stage.input != nil, !stage.after.isEmpty {
+                throw refuse(
+                    "Stage '\(stage.name)' takes from a queue and is to come after other stages as well; make it a consumer of the queue or a stage that comes after, not both."
+                )
+            }
             if stage.takesAll, stage.outputs.contains(where: { $0 == stage.input }) {
                 throw refuse("Stage '\(stage.name)' waits for all of a queue that it puts into itself.")
             }

@@ -95,6 +95,13 @@ public protocol Store: Sendable {
     func deadLetters(of stage: StageName?, limit: Int) async throws -> [DeadLetter]
     /// Counts the rows and holds them against the counts that were kept apart from them.
     func verify() async throws -> [Discrepancy]
-    /// Returns when something may have been committed since the last call, or after `timeout`.
-    func change(within timeout: Duration) async throws
+    /// Waits until something has been committed since a mark was given out, or until `timeout` is over.
+    ///
+    /// A caller that looks (claims in vain) between two calls misses nothing: whatever is committed after its mark ends
+    /// its next wait at once.
+    ///
+    /// - Parameter mark: what the caller's last call returned; `nil` gives out a first mark at once.
+    /// - Returns: the mark of what there is now.
+    /// - Throws: `CancellationError`, when the task is cancelled while it waits.
+    func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark
 }

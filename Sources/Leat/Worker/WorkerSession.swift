@@ -17,6 +17,8 @@ final class WorkerSession {
     /// Failures of the stage itself since it last made progress here.
     private var failuresInARow = 0
     private var tidied: Int64
+    /// What was there when it last looked in vain.
+    private var mark: ChangeMark?
 
     init(
         _ stage: StageDefinition, on store: any Store, _ enrollment: Enrollment, _ activity: Activity,
@@ -36,12 +38,9 @@ final class WorkerSession {
 
     /// Works until nothing is left to do, and writes down how the worker ended.
     func run() async throws -> WorkerExit {
-        // It claims in one task and waits in a child of that; the store is to know both for one.
-        try await StoreCaller.$worker.withValue(worker) {
-            switch stage.body {
-            case .source, .after, .transactionalAfter: try await produce()
-            case .item, .batch, .all, .transactionalItem, .transactionalAll: try await consume()
-            }
+        switch stage.body {
+        case .source, .after, .transactionalAfter: try await produce()
+        case .item, .batch, .all, .transactionalItem, .transactionalAll: try await consume()
         }
     }
 
@@ -107,7 +106,8 @@ final class WorkerSession {
     func rest(until due: Int64? = nil) async throws {
         let left = due.map { max($0 - store.time.wallClock, 1) } ?? 1000
         let pause = Duration.milliseconds(min(left, 1000))
-        try await cutShort { [store] in try await store.change(within: pause) }
+        let seen = mark
+        mark = try await cutShort { [store] in try await store.change(since: seen, within: pause) } ?? seen
         guard !isStopping, store.time.instant - tidied >= Duration.seconds(1).nanoseconds else { return }
         tidied = store.time.instant
         for dead in try await store.reap(supervisor: nil) {
@@ -120,11 +120,14 @@ final class WorkerSession {
     func progressed() { failuresInARow = 0 }
 
     /// Runs something that only waits, and ends it early when a stop is asked for.
-    private func cutShort(_ wait: @escaping @Sendable () async throws -> Void) async throws {
+    ///
+    /// - Returns: `nil` when it was cut short, which `isStopping` tells too.
+    @discardableResult
+    private func cutShort<Value: Sendable>(_ wait: @escaping @Sendable () async throws -> Value) async throws -> Value? {
         do {
-            try await cancelWhenGracefulShutdown(wait)
+            return try await cancelWhenGracefulShutdown(wait)
         } catch is CancellationError {
-            // That it was cut short is seen by `isStopping`.
+            return nil
         }
     }
 

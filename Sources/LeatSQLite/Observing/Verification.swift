@@ -8,7 +8,7 @@ extension SQLiteStore {
     /// Cost: one snapshot, and a pass over every queue (half a second a million items).
     public func verify() async throws -> [Discrepancy] {
         let plan = try await knownPlan()
-        return try await read { database in
+        return try await observe { database in
             var found: [Discrepancy] = []
             for queue in plan.queues {
                 try found += Self.verify(queue, plan, database)
@@ -16,24 +16,25 @@ extension SQLiteStore {
             for stage in plan.stages {
                 for queue in stage.outputs { try found += Self.verifyEdge(stage.name, queue, database) }
             }
-            let check = try String.fetchAll(database, sql: "PRAGMA quick_check(10)")
-            if check != ["ok"] { found.append(Discrepancy("the file", expected: "ok", found: check.joined(separator: "; "))) }
+            try database.each("PRAGMA quick_check(10)") { row in
+                if row.text(0) != "ok" { found.append(Discrepancy("the file", expected: "ok", found: row.text(0))) }
+            }
             return found
         }
     }
 
-    private static func verify(_ queue: QueueName, _ plan: Plan, _ database: Database) throws -> [Discrepancy] {
+    private static func verify(_ queue: QueueName, _ plan: Plan, _ database: Connection) throws -> [Discrepancy] {
         var found: [Discrepancy] = []
         func compare(_ what: String, _ expectedSQL: String, _ foundSQL: String) throws {
-            let expected = try Int64.fetchOne(database, sql: expectedSQL) ?? 0
-            let actual = try Int64.fetchOne(database, sql: foundSQL) ?? 0
+            let expected = try database.number(expectedSQL)
+            let actual = try database.number(foundSQL)
             if expected != actual {
                 found.append(
                     Discrepancy("\(what) of queue \(queue)", expected: String(expected), found: String(actual)))
             }
         }
         func none(_ what: String, _ sql: String) throws {
-            let count = try Int64.fetchOne(database, sql: sql) ?? 0
+            let count = try database.number(sql)
             if count != 0 { found.append(Discrepancy("\(what) of queue \(queue)", expected: "0", found: String(count))) }
         }
         let consumer = plan.consumer(of: queue)?.name.rawValue ?? ""
@@ -97,15 +98,11 @@ extension SQLiteStore {
     }
 
     private static func verifyEdge(
-        _ stage: StageName, _ queue: QueueName, _ database: Database
+        _ stage: StageName, _ queue: QueueName, _ database: Connection
     ) throws -> [Discrepancy] {
-        let expected =
-            try Int64.fetchOne(
-                database, sql: "SELECT inserted FROM leat_edges WHERE stage = ? AND queue = ?",
-                arguments: [stage.rawValue, queue.rawValue]) ?? 0
-        let found =
-            try Int64.fetchOne(
-                database, sql: "SELECT count(*) FROM q_\(queue) WHERE origin = ?", arguments: [stage.rawValue]) ?? 0
+        let expected = try database.number(
+            "SELECT inserted FROM leat_edges WHERE stage = '\(stage)' AND queue = '\(queue)'")
+        let found = try database.number("SELECT count(*) FROM q_\(queue) WHERE origin = '\(stage)'")
         guard expected != found else { return [] }
         return [
             Discrepancy("items that \(stage) put into queue \(queue)", expected: String(expected), found: String(found))

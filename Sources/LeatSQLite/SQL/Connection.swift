@@ -52,6 +52,28 @@ final class Connection {
         return statement
     }
 
+    /// The rows of a question that is asked too seldom to keep its statement.
+    ///
+    /// It goes past GRDB, which looks at every column that a statement reads while it compiles it: of the views here
+    /// that costs more than the answer.
+    func each(_ text: String, _ values: [SQLValue] = [], body: (SQLRow) throws -> Void) throws {
+        var prepared: OpaquePointer?
+        guard sqlite3_prepare_v2(handle, text, -1, &prepared, nil) == SQLITE_OK, let prepared else {
+            throw SQLFailure(handle)
+        }
+        defer { sqlite3_finalize(prepared) }
+        let statement = Statement(handle: prepared, connection: handle)
+        statement.bind(values)
+        while try statement.step() { try body(SQLRow(statement: prepared)) }
+    }
+
+    /// The first column of the first row, 0 if there is none.
+    func number(_ text: String) throws -> Int64 {
+        var number: Int64 = 0
+        try each(text) { number = $0.int(0) }
+        return number
+    }
+
     /// Runs statements that are not worth keeping.
     func execute(_ text: String) throws {
         guard sqlite3_exec(handle, text, nil, nil, nil) == SQLITE_OK else { throw SQLFailure(handle) }

@@ -1,5 +1,4 @@
 internal import Leat
-internal import Synchronization
 
 #if canImport(Darwin)
 internal import Darwin
@@ -127,12 +126,4 @@ extension Lease {
 extension Claim {
     var isRefused: Bool { if case .refused = self { true } else { false } }
     var isNothing: Bool { if case .nothing = self { true } else { false } }
-}
-
-/// What one task tells another.
-final class Flag: Sendable {
-    private let state = Mutex(false)
-
-    var isRaised: Bool { state.withLock { $0 } }
-    func raise() { state.withLock { $0 = true } }
 }
