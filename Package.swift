@@ -6,13 +6,14 @@ import PackageDescription
 let warnings: [SwiftSetting] = Context.environment["LEAT_STRICT"] == nil ? [] : [.treatAllWarnings(as: .error)]
 
 // One block of settings for every target; a target that needs another one is a design to look at twice.
-let settings: [SwiftSetting] = warnings + [
-    .swiftLanguageMode(.v6),
-    .enableUpcomingFeature("ExistentialAny"),
-    .enableUpcomingFeature("InternalImportsByDefault"),
-    .enableUpcomingFeature("MemberImportVisibility"),
-    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
-]
+let settings: [SwiftSetting] =
+    warnings + [
+        .swiftLanguageMode(.v6),
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+        .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    ]
 
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -59,7 +60,9 @@ let package = Package(
         ),
         .target(
             name: "LeatCLI",
-            dependencies: ["Leat", "LeatSQLite", "LeatProcess", "LeatSupervisor", arguments, lifecycle, signals, logging],
+            dependencies: [
+                "Leat", "LeatSQLite", "LeatProcess", "LeatSupervisor", arguments, lifecycle, signals, logging,
+            ],
             swiftSettings: settings
         ),
         .target(name: "LeatTesting", dependencies: ["Leat"], swiftSettings: settings),

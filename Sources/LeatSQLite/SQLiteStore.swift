@@ -83,7 +83,9 @@ public final class SQLiteStore: Store {
     /// A database of this process alone, gone with it; opening it waits for nothing.
     ///
     /// `Pipeline.runInMemory()` uses one when a stage sees the database.
-    public static func inMemory(time: any TimeSource = HostTime(), terms: LeaseTerms = LeaseTerms()) throws -> SQLiteStore {
+    public static func inMemory(time: any TimeSource = HostTime(), terms: LeaseTerms = LeaseTerms()) throws
+        -> SQLiteStore
+    {
         try openBlocking(":memory:", creating: true, time: time, terms: terms, deadline: .seconds(30))
     }
 
@@ -188,7 +190,11 @@ public final class SQLiteStore: Store {
                         do {
                             let connection = try Connection(database)
                             try connection.execute("BEGIN")
-                            defer { if connection.isInTransaction { sqlite3_exec(connection.handle, "COMMIT", nil, nil, nil) } }
+                            defer {
+                                if connection.isInTransaction {
+                                    sqlite3_exec(connection.handle, "COMMIT", nil, nil, nil)
+                                }
+                            }
                             return try body(connection)
                         } catch {
                             throw leatError(error, path: name)

@@ -14,7 +14,8 @@ final class Fixture: Sendable {
     init(inMemory: Bool = false) throws {
         let shared = URL(filePath: "/dev/shm")
         let isThere = inMemory && FileManager.default.isWritableFile(atPath: shared.path)
-        folder = (isThere ? shared : FileManager.default.temporaryDirectory).appending(path: "leat-\(UUID().uuidString)")
+        folder = (isThere ? shared : FileManager.default.temporaryDirectory).appending(
+            path: "leat-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         time = ManualTime()
     }

@@ -142,11 +142,13 @@ struct InvariantTests {
         _ = try await store.commit(Step(.each(outcomes), of: lease), next: nil)
 
         try fixture.bare { (database: Database) throws -> Void in
-            #expect(try String.fetchAll(database, sql: "SELECT typeof(payload) FROM q_raw") == ["text", "text", "text"])
+            #expect(
+                try String.fetchAll(database, sql: "SELECT typeof(payload) FROM q_raw") == ["text", "text", "text"])
             #expect(
                 try String.fetchAll(database, sql: "SELECT state FROM items_raw ORDER BY id")
                     == ["dead", "leased", "ready"])
-            let states = try Row.fetchAll(database, sql: "SELECT stage, state, ready, leased, dead FROM leat_stage_status")
+            let states = try Row.fetchAll(
+                database, sql: "SELECT stage, state, ready, leased, dead FROM leat_stage_status")
             #expect(states.map { $0["stage"] as String } == ["make", "change", "keep"])
             #expect(states.map { $0["state"] as String } == ["ready", "running", "waiting"])
             #expect(states[1]["dead"] == 1)

@@ -10,7 +10,9 @@ struct QueryPlanTests {
     private func plan(_ query: Query) async throws -> String {
         let fixture = try Fixture()
         _ = try await fixture.linear()
-        let sql = "EXPLAIN QUERY PLAN " + query.text(for: QueueName("raw"))
+        let sql =
+            "EXPLAIN QUERY PLAN "
+            + query.text(for: QueueName("raw"))
             .replacing(/\?\d/, with: "1")
         let rows = try fixture.bare { (database: Database) throws -> [Row] in
             try Row.fetchAll(database, sql: sql)

@@ -106,7 +106,8 @@ public struct Plan: Sendable, Hashable, Codable {
         var inputs: [QueueName: StageName] = [:]
         for stage in stages {
             guard names.insert(stage.name).inserted else {
-                throw refuse("Two stages are named '\(stage.name)'; a stage's name is its identity, so give one another.")
+                throw refuse(
+                    "Two stages are named '\(stage.name)'; a stage's name is its identity, so give one another.")
             }
             if let input = stage.input {
                 if let other = inputs.updateValue(stage.name, forKey: input) {
@@ -125,7 +126,8 @@ public struct Plan: Sendable, Hashable, Codable {
                 throw refuse("Stage '\(stage.name)' puts into queue '\(output)', which no stage takes from.")
             }
             for earlier in stage.after where !names.contains(earlier) || earlier == stage.name {
-                throw refuse("Stage '\(stage.name)' is to come after '\(earlier)', which is no other stage of this pipeline.")
+                throw refuse(
+                    "Stage '\(stage.name)' is to come after '\(earlier)', which is no other stage of this pipeline.")
             }
             if stage.input != nil, !stage.after.isEmpty {
                 throw refuse(

@@ -123,7 +123,8 @@ final class WorkerSession {
     ///
     /// - Returns: `nil` when it was cut short, which `isStopping` tells too.
     @discardableResult
-    private func cutShort<Value: Sendable>(_ wait: @escaping @Sendable () async throws -> Value) async throws -> Value? {
+    private func cutShort<Value: Sendable>(_ wait: @escaping @Sendable () async throws -> Value) async throws -> Value?
+    {
         do {
             return try await cancelWhenGracefulShutdown(wait)
         } catch is CancellationError {

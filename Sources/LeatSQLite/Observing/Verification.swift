@@ -35,7 +35,9 @@ extension SQLiteStore {
         }
         func none(_ what: String, _ sql: String) throws {
             let count = try database.number(sql)
-            if count != 0 { found.append(Discrepancy("\(what) of queue \(queue)", expected: "0", found: String(count))) }
+            if count != 0 {
+                found.append(Discrepancy("\(what) of queue \(queue)", expected: "0", found: String(count)))
+            }
         }
         let consumer = plan.consumer(of: queue)?.name.rawValue ?? ""
         try compare(
@@ -46,7 +48,9 @@ extension SQLiteStore {
                 "\(state) items", "SELECT \(state) FROM leat_queue_status WHERE queue = '\(queue)'",
                 "SELECT count(*) FROM items_\(queue) WHERE state = '\(state)'")
         }
-        try none("state rows without an item", "SELECT count(*) FROM qs_\(queue) WHERE id NOT IN (SELECT id FROM q_\(queue))")
+        try none(
+            "state rows without an item", "SELECT count(*) FROM qs_\(queue) WHERE id NOT IN (SELECT id FROM q_\(queue))"
+        )
         try none(
             "leased rows without their lease",
             """
@@ -92,7 +96,8 @@ extension SQLiteStore {
                 )
             """)
         try compare(
-            "closing trigger", "SELECT \(Transaction.isClosedExpression) FROM leat_queues AS q WHERE q.name = '\(queue)'",
+            "closing trigger",
+            "SELECT \(Transaction.isClosedExpression) FROM leat_queues AS q WHERE q.name = '\(queue)'",
             "SELECT count(*) FROM sqlite_schema WHERE type = 'trigger' AND name = 'leat_closed_\(queue)'")
         return found
     }

@@ -41,7 +41,8 @@ struct DatabaseFile: Sendable {
         if lstat(path, &status) != 0 {
             guard creating else {
                 throw LeatError(
-                    .notFound, "There is no database at \(printable(given)); check the path, or run the pipeline first.")
+                    .notFound, "There is no database at \(printable(given)); check the path, or run the pipeline first."
+                )
             }
             // A new file has no locks to lose yet. O_EXCL: if another process was faster, the file is there.
             let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)

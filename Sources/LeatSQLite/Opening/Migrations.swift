@@ -56,7 +56,8 @@ struct Migration: Sendable, Hashable {
         let known = migrations.last?.version ?? 0
         guard userVersion <= known else {
             throw refuse(
-                "was written by a newer Leat (schema \(userVersion); this program knows \(known)); update this program.")
+                "was written by a newer Leat (schema \(userVersion); this program knows \(known)); update this program."
+            )
         }
         var applied = 0
         if isOurs {

@@ -64,7 +64,8 @@ extension Transaction {
         }
         guard let gate else {
             throw LeatError(
-                .leaseLost, "Worker \(worker) of stage '\(stage)' is not live any more, so it can't claim; enroll anew.")
+                .leaseLost, "Worker \(worker) of stage '\(stage)' is not live any more, so it can't claim; enroll anew."
+            )
         }
         return gate
     }

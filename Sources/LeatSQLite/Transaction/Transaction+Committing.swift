@@ -87,7 +87,8 @@ extension Transaction {
             try isExhausted(input)
         else {
             throw LeatError(
-                .leaseLost, "Stage '\(stage.name)' has ended under another worker, so nothing of this step was committed.")
+                .leaseLost,
+                "Stage '\(stage.name)' has ended under another worker, so nothing of this step was committed.")
         }
     }
 
@@ -169,7 +170,8 @@ extension Transaction {
     private func notHeld(_ id: ItemID, _ lease: HeldLease) -> LeatError {
         LeatError(
             .leaseLost,
-            "Item \(id) of queue '\(lease.queue)' is not held by lease \(lease.id), so nothing of this step was committed.")
+            "Item \(id) of queue '\(lease.queue)' is not held by lease \(lease.id), so nothing of this step was committed."
+        )
     }
 
     static func values(_ row: SQLRow, from column: Int32) -> ItemRow {

@@ -123,7 +123,8 @@ extension Transaction {
 
     // leat_leases_worker
     static let heldByQuery = Query(
-        "SELECT id, queue, lo, hi, items, taken, suspect, claims, worker FROM leat_leases WHERE worker = ?1 ORDER BY id")
+        "SELECT id, queue, lo, hi, items, taken, suspect, claims, worker FROM leat_leases WHERE worker = ?1 ORDER BY id"
+    )
     private static let onQueueQuery = Query(
         "SELECT id, queue, lo, hi, items, taken, suspect, claims, worker FROM leat_leases WHERE queue = ?1")
     private static let leaseQuery = Query(

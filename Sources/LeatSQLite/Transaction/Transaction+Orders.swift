@@ -104,7 +104,8 @@ extension Transaction {
 
     // qs_…_dead
     private static let reviveQuery = Query(
-        "UPDATE qs_{name} SET state = 'ready', attempts = 0, kills = 0, suspect = 0, reason = NULL WHERE state = 'dead'")
+        "UPDATE qs_{name} SET state = 'ready', attempts = 0, kills = 0, suspect = 0, reason = NULL WHERE state = 'dead'"
+    )
     private static let stateQuery = Query(
         """
         SELECT state, lease, claims, attempts, kills, suspect, priority, generation FROM qs_{name} WHERE id = ?1

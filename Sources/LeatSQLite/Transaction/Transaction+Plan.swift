@@ -1,11 +1,12 @@
+internal import GRDB
+internal import Leat
+internal import Synchronization
+
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
 #else
 internal import Foundation
 #endif
-internal import GRDB
-internal import Leat
-internal import Synchronization
 
 /// Writing the plan down, and reading it back.
 extension Transaction {

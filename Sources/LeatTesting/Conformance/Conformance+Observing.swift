@@ -131,7 +131,8 @@ extension StoreConformance {
             try equal(try await bench.status().skipped, 1, "skipped items")
             try equal(try await bench.status().known, 12, "items in all")
         },
-        Case("ends a wait at once when something was committed after the mark, and else when its time is over") { bench in
+        Case("ends a wait at once when something was committed after the mark, and else when its time is over") {
+            bench in
             let first = try await bench.store.change(since: nil, within: .seconds(600))
             try await bench.fill(1)
             // Of the time limit's two ends only this one is in sight of a test.
