@@ -92,6 +92,18 @@ let package = Package(
             path: "Examples/Squares",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "leat-bench-throughput",
+            dependencies: ["Leat", "LeatCLI"],
+            path: "Tests/Benchmarks/Throughput",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "leat-bench-claim",
+            dependencies: ["Leat", "LeatSQLite"],
+            path: "Tests/Benchmarks/Claim",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "LeatTests",
             dependencies: ["Leat", "LeatTesting", lifecycle, logging],

@@ -12,7 +12,9 @@ internal import Synchronization
 /// 1. no connection checkpoints by itself (``Role/open(_:deadline:)``);
 /// 2. one process at a time does, holding the lock `checkpoint`, and *commits a small write of its own first*, then
 ///    checkpoints PASSIVE at once: the log is then never fully copied when the checkpoint begins, so nobody can
-///    restart it meanwhile;
+///    restart it meanwhile. It does so twice: beside the writers, and then, for the little that they have added, with
+///    the writers' queue held, so that all is copied and the next writer uses the log again from its beginning.
+///    PASSIVE alone would never catch up with writers that do not pause;
 /// 3. off the claim path: on a thread of its own, when the log has reached 4 MB, or a second after the last commit of
 ///    items. Heartbeats and its own writes do not arm it.
 ///
@@ -24,6 +26,7 @@ final class Checkpointer: Sendable {
     /// Where the work is done: GRDB's queue of a connection of its own, opened when first needed.
     private let queue = DispatchQueue(label: "leat.checkpointer.timer")
     private let state = Mutex(State())
+    private let writerQueue: WriterQueue
 
     private struct State {
         var connection: DatabaseQueue?
@@ -36,7 +39,8 @@ final class Checkpointer: Sendable {
     private static let pages = 1024
     private static let quiet = Duration.seconds(1)
 
-    init(file: DatabaseFile, deadline: Duration, time: any TimeSource) {
+    init(file: DatabaseFile, deadline: Duration, time: any TimeSource) throws {
+        writerQueue = try WriterQueue(path: file.writerLock)
         self.file = file
         self.deadline = deadline
         self.time = time
@@ -102,12 +106,20 @@ final class Checkpointer: Sendable {
             return connection
         }
         try connection.writeWithoutTransaction { database in
-            try database.execute(
-                sql: "UPDATE leat_checkpoint SET begun_at = ?, count = count + 1", arguments: [time.wallClock])
-            guard let handle = database.sqliteConnection else { return }
-            let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
-            // BUSY: a reader keeps a part from being copied; the next time copies it.
-            guard code == SQLITE_OK || code == SQLITE_BUSY else { throw SQLFailure(handle) }
+            try copy(database)
+            writerQueue.enter()
+            defer { writerQueue.leave() }
+            try copy(database)
         }
+    }
+
+    /// The rule: a write of our own, and the checkpoint at once.
+    private func copy(_ database: Database) throws {
+        try database.execute(
+            sql: "UPDATE leat_checkpoint SET begun_at = ?, count = count + 1", arguments: [time.wallClock])
+        guard let handle = database.sqliteConnection else { return }
+        let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+        // BUSY: a reader keeps a part from being copied; the next time copies it.
+        guard code == SQLITE_OK || code == SQLITE_BUSY else { throw SQLFailure(handle) }
     }
 }

@@ -54,14 +54,14 @@ extension SQLiteStore {
                 guard let writerStatements else {
                     throw LeatError(.storeFailed, "The store was used after it was closed.")
                 }
-                return try transact(database, writerStatements, work)
+                return try transact(database, writerStatements, nil, work)
             }
         }
         let queue = try connection(.heartbeat)
         return try queue.writeWithoutTransaction { database in
             let statements = try heartbeatStatements ?? Connection(database)
             heartbeatStatements = statements
-            return try transact(database, statements, work)
+            return try transact(database, statements, heartbeatQueue, work)
         }
     }
 

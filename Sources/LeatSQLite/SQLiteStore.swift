@@ -26,6 +26,9 @@ public final class SQLiteStore: Store {
     let writer: DatabaseQueue
     let deadline: Duration
     let checkpointer: Checkpointer?
+    /// The writer's and the heartbeat's places in the queue of writers: a lock is its descriptor's.
+    let writerQueue: WriterQueue?
+    let heartbeatQueue: WriterQueue?
     let shared: Mutex<Shared>
     // The statements of the writer's connection. They are touched on the writer's queue only, which GRDB serialises.
     nonisolated(unsafe) var writerStatements: Connection?
@@ -45,13 +48,15 @@ public final class SQLiteStore: Store {
 
     init(
         file: DatabaseFile?, writer: DatabaseQueue, deadline: Duration, time: any TimeSource, terms: LeaseTerms
-    ) {
+    ) throws {
         self.file = file
         self.writer = writer
         self.deadline = deadline
         self.time = time
         self.terms = terms
-        checkpointer = file.map { Checkpointer(file: $0, deadline: deadline, time: time) }
+        checkpointer = try file.map { try Checkpointer(file: $0, deadline: deadline, time: time) }
+        writerQueue = try file.map { try WriterQueue(path: $0.writerLock) }
+        heartbeatQueue = try file.map { try WriterQueue(path: $0.writerLock) }
         shared = Mutex(Shared())
     }
 
@@ -101,7 +106,7 @@ public final class SQLiteStore: Store {
             try writer.write { database in
                 try Migration.apply(Migration.all, to: database, path: path, at: time.wallClock)
             }
-            let store = SQLiteStore(file: file, writer: writer, deadline: deadline, time: time, terms: terms)
+            let store = try SQLiteStore(file: file, writer: writer, deadline: deadline, time: time, terms: terms)
             try store.connect()
             return store
         } catch {
@@ -148,7 +153,7 @@ public final class SQLiteStore: Store {
                         guard let writerStatements else {
                             throw LeatError(.storeFailed, "The store was used after it was closed.")
                         }
-                        let result = try transact(database, writerStatements, work)
+                        let result = try transact(database, writerStatements, writerQueue, work)
                         if isWork { checkpointer?.workWasCommitted() }
                         return result
                     })
@@ -158,8 +163,10 @@ public final class SQLiteStore: Store {
 
     /// The transaction itself. Blocks.
     func transact<T>(
-        _ database: Database, _ connection: Connection, _ work: (Transaction) throws -> T
+        _ database: Database, _ connection: Connection, _ queue: WriterQueue?, _ work: (Transaction) throws -> T
     ) throws -> T {
+        queue?.enter()
+        defer { queue?.leave() }
         do {
             try connection.execute("BEGIN IMMEDIATE")
         } catch {

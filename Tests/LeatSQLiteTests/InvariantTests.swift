@@ -193,6 +193,6 @@ struct InvariantTests {
 
         lock.release()
         try await store.checkpoint()
-        #expect(try count() == 1)
+        #expect(try count() == 2)
     }
 }

@@ -35,6 +35,12 @@ struct QueryPlanTests {
         Expectation(
             name: "the range", query: Transaction.pathQuery,
             uses: ["SEARCH i USING INTEGER PRIMARY KEY", "SEARCH s USING INTEGER PRIMARY KEY"]),
+        Expectation(
+            name: "a range that nothing has left", query: Transaction.clearPathQuery,
+            uses: ["SEARCH i USING INTEGER PRIMARY KEY"]),
+        Expectation(
+            name: "whether anything has left a range", query: Transaction.anyRowQuery,
+            uses: ["USING INTEGER PRIMARY KEY"]),
         Expectation(name: "an orphan", query: Transaction.orphanQuery, uses: ["INDEX leat_leases_range (queue=?)"]),
         Expectation(name: "whether anything is due", query: Transaction.isDueQuery, uses: ["INDEX qs_raw_waiting"]),
         Expectation(name: "what is due", query: Transaction.admitQuery, uses: ["INDEX qs_raw_waiting"]),

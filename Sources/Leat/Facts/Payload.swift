@@ -1,3 +1,11 @@
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
 /// What an item carries: text, or bytes that are not text.
 ///
 /// A store keeps text as text, so that it reads plainly in `sqlite3`; only what
@@ -8,7 +16,7 @@ public enum Payload: Sendable, Hashable {
 
     /// Bytes as text when they are valid UTF-8 without a NUL (which cuts text short in `sqlite3`), else as a blob.
     public init(bytes: [UInt8]) {
-        if !bytes.contains(0), let text = String(validating: bytes, as: UTF8.self) {
+        if !holdsNUL(bytes), let text = String(validating: bytes, as: UTF8.self) {
             self = .text(text)
         } else {
             self = .blob(bytes)
@@ -29,4 +37,12 @@ public enum Payload: Sendable, Hashable {
         case .blob(let bytes): "\(bytes.count) bytes"
         }
     }
+}
+
+/// Whether there is a NUL among the bytes; `contains` looks at one at a time, `memchr` at many.
+func holdsNUL(_ bytes: some Collection<UInt8>) -> Bool {
+    bytes.withContiguousStorageIfAvailable { buffer in
+        guard let start = buffer.baseAddress else { return false }
+        return memchr(start, 0, buffer.count) != nil
+    } ?? bytes.contains(0)
 }

@@ -19,7 +19,7 @@ public struct PayloadCoder<Value: Codable & Sendable>: Sendable {
             encodeValue = { value in
                 // The type was compared when the coder was made.
                 let text = value as! String
-                return text.utf8.contains(0) ? .blob(Array(text.utf8)) : .text(text)
+                return holdsNUL(text.utf8) ? .blob(Array(text.utf8)) : .text(text)
             }
             decodeValue = { payload in
                 switch payload {

@@ -29,6 +29,7 @@ struct DatabaseFile: Sendable {
     var runLock: String { folder + "/run" }
     var migrateLock: String { folder + "/migrate" }
     var checkpointLock: String { folder + "/checkpoint" }
+    var writerLock: String { folder + "/writer" }
     func workerLock(_ worker: WorkerID) -> String { folder + "/workers/\(worker)" }
 
     /// Checks a path and makes what is missing.

@@ -64,6 +64,31 @@ struct Statement {
         while try step() { try body(SQLRow(statement: handle)) }
     }
 
+    /// Runs it with a payload that SQLite reads where it lies: it is only bound while it stands there.
+    func run(payload: Payload, at index: Int32) throws {
+        defer {
+            reset()
+            sqlite3_bind_null(handle, index)
+        }
+        switch payload {
+        case .text(var text):
+            try text.withUTF8 { buffer in
+                // An empty buffer may have no address, which would bind NULL.
+                guard let start = buffer.baseAddress, !buffer.isEmpty else {
+                    bind(text: "", at: index)
+                    return _ = try step()
+                }
+                try start.withMemoryRebound(to: CChar.self, capacity: buffer.count) { characters in
+                    sqlite3_bind_text(handle, index, characters, Int32(buffer.count), nil)
+                    _ = try step()
+                }
+            }
+        case .blob:
+            bind(.payload(payload), at: index)
+            _ = try step()
+        }
+    }
+
     func bind(_ values: [SQLValue]) {
         for (offset, value) in values.enumerated() { bind(value, at: Int32(offset + 1)) }
     }

@@ -152,7 +152,10 @@ extension Transaction {
     func pathItems(_ queue: QueueName, from lo: Int64, to hi: Int64, limit: Int, claims: Int) throws -> [Item] {
         var items: [Item] = []
         items.reserveCapacity(min(limit, 4096))
-        try sql(Self.pathQuery, queue).each(.int(lo), .int(hi), .int(limit)) { row in
+        // Mostly nothing is off the path, and then nothing needs to be looked up item by item.
+        let hasRows = try sql(Self.anyRowQuery, queue).first(.int(lo), .int(hi), body: { _ in true }) ?? false
+        let query = hasRows ? Self.pathQuery : Self.clearPathQuery
+        try sql(query, queue).each(.int(lo), .int(hi), .int(limit)) { row in
             items.append(
                 Item(id: ItemID(row.int(0)), payload: row.payload(1), claims: claims, attempts: 0, generation: 0))
         }
@@ -234,6 +237,11 @@ extension Transaction {
         ORDER BY i.id
         LIMIT ?3
         """)
+
+    // The same where no id has a row.
+    static let clearPathQuery = Query(
+        "SELECT i.id, i.payload FROM q_{name} AS i WHERE i.id BETWEEN ?1 AND ?2 ORDER BY i.id LIMIT ?3")
+    static let anyRowQuery = Query("SELECT 1 FROM qs_{name} WHERE id BETWEEN ?1 AND ?2 LIMIT 1")
 
     private static let lastIDQuery = Query("SELECT coalesce(max(id), 0) FROM q_{name}")
     private static let frontierQuery = Query("UPDATE leat_queues SET frontier = ?2 WHERE name = ?1")

@@ -15,6 +15,8 @@ extension Transaction {
             let queue = outputs[index].queue
             try check(queue, of: stage)
             let insert = try sql(Self.insertQuery, queue)
+            insert.bind(.optional(stage?.name.rawValue), at: 3)
+            insert.bind(.int(now), at: 5)
             var count = 0
             while index < outputs.count, outputs[index].queue == queue {
                 if try put(outputs[index], insert, stage) { count += 1 }
@@ -48,14 +50,10 @@ extension Transaction {
             return false
         }
         do {
-            // Bound one by one: an array an item costs as much as the insertion.
-            insert.bind(.payload(output.payload), at: 1)
+            // What is the same for the whole run stays bound; the payload is bound where it lies, without a copy.
             insert.bind(.optional(output.key), at: 2)
-            insert.bind(.optional(stage?.name.rawValue), at: 3)
             insert.bind(.optional(output.parent?.rawValue), at: 4)
-            insert.bind(.int(now), at: 5)
-            defer { insert.reset() }
-            _ = try insert.step()
+            try insert.run(payload: output.payload, at: 1)
         } catch let failure as SQLFailure where failure.message.hasPrefix(Self.closedMessage) {
             throw LeatError(
                 .queueClosed,
