@@ -93,6 +93,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "leat-crash",
+            dependencies: ["Leat", "LeatCLI", "LeatSQLite", grdb],
+            path: "Tests/Crash/Program",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "leat-bench-throughput",
             dependencies: ["Leat", "LeatCLI"],
             path: "Tests/Benchmarks/Throughput",
@@ -126,6 +132,14 @@ let package = Package(
         .testTarget(
             name: "LeatSQLiteTests",
             dependencies: ["Leat", "LeatSQLite", "LeatTesting", grdb],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "CrashTests",
+            dependencies: [
+                "Leat", "LeatProcess", "LeatSQLite", "LeatTesting", "leat-crash", grdb, subprocess, system,
+            ],
+            path: "Tests/Crash/Suite",
             swiftSettings: settings
         ),
     ]

@@ -73,6 +73,13 @@ package final class Activity: Sendable {
         }
     }
 
+    /// The process stood still for so long, and the call in hand with it.
+    package func stoodStill(for lost: Duration) {
+        state.withLock { state in
+            if let began = state.began { state.began = began + lost.nanoseconds }
+        }
+    }
+
     /// The call in hand if it has taken longer than `limit`.
     package func overdue(_ limit: Duration) -> Overdue? {
         let now = time.instant

@@ -81,7 +81,9 @@ final class Heartbeat: Sendable {
     private func run() {
         var pulse = Pulse(heartbeat: store.terms.heartbeat, timeout: stage.timeout)
         while !state.withLock({ $0.isStopping }) {
+            let asleep = SuspendingClock.now
             bell.wait(for: pulse.pause)
+            if let lost = pulse.stoodStill(from: asleep, to: SuspendingClock.now) { activity.stoodStill(for: lost) }
             guard let worker = state.withLock({ $0.isStopping ? nil : $0.worker }) else { continue }
             // First, since a beat may have to wait for a lock that the hanging call holds.
             if let overdue = activity.overdue(stage.timeout), pulse.isNews(overdue) { report(overdue, worker) }
@@ -145,6 +147,14 @@ struct Pulse {
     init(heartbeat: Duration, timeout: Duration) {
         self.heartbeat = heartbeat
         pause = min(heartbeat, max(timeout / 4, .milliseconds(10)))
+    }
+
+    /// How long the whole process stood still (SIGSTOP, a starved machine) while this thread meant to sleep a pause.
+    ///
+    /// A call must not be blamed for that time. What a slow machine takes to wake a thread is not counted.
+    func stoodStill(from asleep: SuspendingClock.Instant, to awake: SuspendingClock.Instant) -> Duration? {
+        let lost = awake - asleep - pause
+        return lost > max(pause, .milliseconds(200)) ? lost : nil
     }
 
     mutating func isDue(at now: SuspendingClock.Instant) -> Bool {

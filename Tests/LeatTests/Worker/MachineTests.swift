@@ -71,6 +71,16 @@ struct ShardTourTests {
 
 @Suite("A pulse")
 struct PulseTests {
+    @Test("does not blame a call for the time in which the whole process stood still")
+    func stoodStill() {
+        let pulse = Pulse(heartbeat: .seconds(1), timeout: .seconds(2))
+        let now = SuspendingClock.now
+
+        #expect(pulse.stoodStill(from: now, to: now + .milliseconds(500)) == nil)
+        #expect(pulse.stoodStill(from: now, to: now + .milliseconds(990)) == nil)
+        #expect(pulse.stoodStill(from: now, to: now + .seconds(60)) == .milliseconds(59_500))
+    }
+
     @Test("looks more often than it beats when the timeout is short")
     func pause() {
         #expect(Pulse(heartbeat: .seconds(1), timeout: .seconds(60)).pause == .seconds(1))

@@ -1,0 +1,86 @@
+import Foundation
+import GRDB
+import Leat
+import LeatCLI
+import LeatSQLite
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// The pipeline that the crash tests kill: two shards, three workers in the middle, rows loaded into the same database,
+/// and a sum over them.
+///
+/// Its environment says what it does wrong: `CRASH_POISON` names how the item 77 ends its worker, `CRASH_ITEMS` how
+/// many items there are, `CRASH_PAUSE` how many microseconds each takes, `CRASH_BROKEN` that every item fails.
+@main
+struct CrashProgram: PipelineProgram {
+    static var pipeline: Pipeline {
+        get throws {
+            let count = number("CRASH_ITEMS") ?? 1000
+            return try Pipeline("crash") {
+                Producer("make", to: "raw", shards: ["odd", "even"]) { (shard: ShardName, cursor: Int?) in
+                    let first = cursor.map { $0 + 2 } ?? (shard == "odd" ? 1 : 2)
+                    return stride(from: first, through: count, by: 2).lazy.map { value in
+                        pause()
+                        return Sourced(value, cursor: value)
+                    }
+                }
+                .workers(2)
+                .batch(20)
+                Transformer("change", from: "raw", to: "cooked") { (value: Int) throws -> Int in try change(value) }
+                    .workers(3)
+                    .batch(16)
+                    .timeout(.seconds(1))
+                    .retry(RetryPolicy(attempts: 2, base: .milliseconds(1)))
+                Consumer(
+                    "keep", from: "cooked",
+                    database: { (database: Database, value: Int) in
+                        pause()
+                        try database.execute(sql: "INSERT INTO kept (value) VALUES (?)", arguments: [value])
+                    }
+                )
+                .batch(16)
+                .tables { try $0.execute(sql: "CREATE TABLE IF NOT EXISTS kept (value INTEGER NOT NULL)") }
+                Consumer(
+                    "sum", after: ["keep"],
+                    database: { database in
+                        try database.execute(
+                            sql: """
+                                DELETE FROM total;
+                                INSERT INTO total SELECT count(*), coalesce(sum(value), 0) FROM kept
+                                """)
+                    }
+                )
+                .tables {
+                    try $0.execute(sql: "CREATE TABLE IF NOT EXISTS total (count INTEGER, sum INTEGER)")
+                }
+            }
+        }
+    }
+
+    private static func change(_ value: Int) throws -> Int {
+        pause()
+        if environment("CRASH_BROKEN") != nil { throw PermanentError("the function is broken") }
+        if value == 77, let poison = environment("CRASH_POISON") {
+            switch poison {
+            case "exit": exit(0)
+            case "abort":
+                // Swift's backtracer would take most of a second.
+                signal(SIGABRT, SIG_DFL)
+                abort()
+            case "hang": while true { usleep(1_000_000) }
+            default: throw Refusal()
+            }
+        }
+        return value * 10
+    }
+
+    struct Refusal: Error, CustomStringConvertible { let description = "seventy-seven is refused" }
+
+    private static func pause() { if let time = number("CRASH_PAUSE") { usleep(UInt32(time)) } }
+    private static func environment(_ name: String) -> String? { ProcessInfo.processInfo.environment[name] }
+    private static func number(_ name: String) -> Int? { environment(name).flatMap { Int($0) } }
+}

@@ -1,0 +1,135 @@
+import Foundation
+import GRDB
+import Leat
+import LeatSQLite
+import LeatTesting
+import Subprocess
+import Testing
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+@Suite("Whole processes", .serialized)
+struct CrashTests {
+    @Test("load each item once, and sum them up")
+    func undisturbed() async throws {
+        let scene = try Scene()
+
+        let status = try await scene.run("run", "--quiet")
+
+        #expect(status == .exited(0))
+        #expect(try await scene.kept() == (1...1000).map { $0 * 10 })
+        let total = try await scene.store().reading { database in
+            try String.fetchOne(database, sql: "SELECT count || ' of ' || sum FROM total")
+        }
+        #expect(total == "1000 of 5005000")
+        #expect(try await scene.store().verify() == [])
+    }
+
+    @Test(
+        "invariant 3: an item that ends its worker is dead after its attempts, and its neighbours are not charged",
+        arguments: ["throw", "exit", "abort", "hang"])
+    func poison(kind: String) async throws {
+        let scene = try Scene(["CRASH_POISON": kind, "CRASH_ITEMS": "200"])
+
+        let status = try await scene.run("run", "--quiet")
+
+        #expect(status == .exited(30))
+        let store = try await scene.store()
+        let dead = try await store.deadLetters(of: nil, limit: 10)
+        #expect(dead.map(\.stage) == ["change"])
+        #expect(dead.map(\.payload) == [.text("77")])
+        #expect(dead.map(\.attempts) == [2])
+        let reasons = [
+            "throw": "seventy-seven is refused", "exit": "exited with status 0", "abort": "signal 6",
+            "hang": "no result within",
+        ]
+        #expect(dead.first?.reason.contains(try #require(reasons[kind])) == true, "\(dead)")
+        #expect(try await store.status(of: "change")?.failures == 2)
+        #expect(try await scene.kept() == (1...200).filter { $0 != 77 }.map { $0 * 10 })
+        #expect(try await store.verify() == [])
+    }
+
+    @Test("invariant 1: kill -9 of any process, again and again, changes nothing in what comes out")
+    func storm() async throws {
+        let scene = try Scene(["CRASH_PAUSE": "800"])
+        let seed = UInt64.random(in: 0..<UInt64.max)
+        var chance = SeededGenerator(seed: seed)
+        var kills = 0
+
+        // Every run is shot at until it ends by itself or its supervisor is hit; the same command goes on.
+        while kills < 30 {
+            let shots = Int.random(in: 1...6, using: &chance)
+            let picks = (0..<shots).map { _ in Int.random(in: 0..<1000, using: &chance) }
+            let status = try await scene.run("run", "--quiet") { _ in
+                for pick in picks {
+                    try await scene.wait { store in try await store.workers().contains { $0.ending == nil } }
+                    let alive = try scene.processes().sorted()
+                    guard !alive.isEmpty else { return }
+                    kill(alive[pick % alive.count], SIGKILL)
+                    let before = try await scene.store().status().map(\.settled)
+                    try await scene.wait { store in
+                        try await store.status().map(\.settled) != before || scene.processes().isEmpty
+                    }
+                }
+            }
+            kills += shots
+            if status == .exited(0) { break }
+            #expect(status == .signaled(SIGKILL), "seed \(seed)")
+        }
+        let status = try await scene.run("run", "--quiet")
+
+        #expect(status == .exited(0), "seed \(seed)")
+        #expect(try await scene.kept() == (1...1000).map { $0 * 10 }, "seed \(seed)")
+        #expect(try await scene.store().verify() == [], "seed \(seed)")
+        #expect(try await scene.store().deadLetters(of: nil, limit: 10) == [], "seed \(seed)")
+    }
+
+    @Test("leaves no process behind when the supervisor is killed, not even one that hangs")
+    func orphans() async throws {
+        let scene = try Scene(["CRASH_POISON": "hang", "CRASH_PAUSE": "2000"])
+
+        let status = try await scene.run("run", "--quiet") { pid in
+            try await scene.wait { store in try await store.status(of: "keep")?.done ?? 0 > 30 }
+            kill(pid, SIGKILL)
+        }
+
+        #expect(status == .signaled(SIGKILL))
+        let clock = ContinuousClock()
+        let end = clock.now + .seconds(10)
+        while try !scene.processes().isEmpty, clock.now < end { await Task.yield() }
+        #expect(try scene.processes() == [])
+    }
+
+    @Test("refuses a second run while the first lives")
+    func secondRun() async throws {
+        let scene = try Scene(["CRASH_PAUSE": "500"])
+
+        let first = try await scene.run("run", "--quiet") { _ in
+            try await scene.wait { store in try await !store.workers().isEmpty }
+            let second = try await scene.run("run", "--quiet")
+            #expect(second == .exited(10))
+        }
+
+        #expect(first == .exited(0))
+    }
+
+    @Test("drains on SIGTERM and goes on where it was")
+    func drain() async throws {
+        let scene = try Scene(["CRASH_PAUSE": "500"])
+
+        let first = try await scene.run("run", "--quiet") { pid in
+            try await scene.wait { store in try await store.status(of: "keep")?.done ?? 0 > 30 }
+            kill(pid, SIGTERM)
+        }
+        #expect(first == .exited(143))
+        #expect(try scene.processes() == [])
+        #expect(try await scene.store().workers().allSatisfy { $0.ending == "stopped" || $0.ending == "finished" })
+
+        #expect(try await scene.run("run", "--quiet", "--workers", "change=1") == .exited(0))
+        #expect(try await scene.kept() == (1...1000).map { $0 * 10 })
+    }
+}

@@ -1,0 +1,94 @@
+import Foundation
+import GRDB
+import Leat
+import LeatProcess
+import LeatSQLite
+import Subprocess
+import Synchronization
+
+#if canImport(System)
+import System
+#else
+import SystemPackage
+#endif
+
+/// A folder with one database, and the processes that a test has started on it.
+final class Scene: Sendable {
+    let folder: URL
+    let environment: [String: String]
+
+    init(_ environment: [String: String] = [:]) throws {
+        folder = FileManager.default.temporaryDirectory.appending(path: "leat-crash-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        self.environment = environment
+    }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
+
+    var database: String { folder.appending(path: "crash.db").path }
+
+    func store() async throws -> SQLiteStore { try await SQLiteStore.open(database, creating: false) }
+
+    /// Runs the program to its end.
+    ///
+    /// - Parameter started: called with its process number when it runs.
+    @discardableResult
+    func run(
+        _ arguments: String..., with more: [String: String] = [:],
+        started: @escaping @Sendable (Int32) async throws -> Void = { _ in }
+    ) async throws -> TerminationStatus {
+        let program = URL(filePath: try executablePath()).deletingLastPathComponent().appending(path: "leat-crash")
+        let variables = environment.merging(more) { $1 }
+        // Where one looks when a test has failed.
+        let log = try FileDescriptor.open(
+            FilePath(folder.appending(path: "output").path), .writeOnly,
+            options: [.create, .append], permissions: [.ownerReadWrite])
+        let result = try await Subprocess.run(
+            .path(FilePath(program.path)),
+            arguments: Arguments(arguments + ["--db", database]),
+            environment: .inherit.updating(
+                Dictionary(uniqueKeysWithValues: variables.map { (Environment.Key(stringLiteral: $0), $1) })),
+            input: .none,
+            output: .fileDescriptor(log, closeAfterSpawningProcess: true),
+            error: .combinedWithOutput
+        ) { execution in
+            try await started(execution.processIdentifier.value)
+        }
+        return result.terminationStatus
+    }
+
+    /// Waits until something holds of the store, looking again after each commit.
+    func wait(until holds: @escaping @Sendable (SQLiteStore) async throws -> Bool) async throws {
+        let store = try await opened()
+        var mark = try await store.change(since: nil, within: .zero)
+        while try await !holds(store) { mark = try await store.change(since: mark, within: .milliseconds(200)) }
+    }
+
+    /// The store, as soon as the program has made its file and its plan.
+    private func opened() async throws -> SQLiteStore {
+        while true {
+            if FileManager.default.fileExists(atPath: database) {
+                let store = try await store()
+                if try await store.plan() != nil { return store }
+            }
+            await Task.yield()
+        }
+    }
+
+    /// Every value that was loaded, in order.
+    func kept() async throws -> [Int] {
+        try await store().reading { try Int.fetchAll($0, sql: "SELECT value FROM kept ORDER BY value") }
+    }
+
+    /// The processes of this scene that live, by the path of their database.
+    func processes() throws -> [Int32] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }.filter { pid in
+            guard let line = FileManager.default.contents(atPath: "/proc/\(pid)/cmdline") else { return false }
+            return String(decoding: line, as: UTF8.self).contains(database)
+        }
+    }
+}
+
+extension SQLiteStore {
+    func status(of stage: StageName) async throws -> StageStatus? { try await status().first { $0.stage == stage } }
+}
