@@ -99,6 +99,8 @@ public final class SQLiteStore: Store {
     ) throws -> SQLiteStore {
         let file = path == ":memory:" ? nil : try DatabaseFile(path, creating: creating)
         do {
+            try file.map { try Migration.refuseForeign($0.path, shownAs: path, creating: creating, deadline: deadline) }
+            try file?.makeFolder()
             // One process at a time looks at the schema and brings it up to date.
             let lock = try file.map { try FileLock.lock(path: $0.migrateLock) }
             defer { lock?.release() }

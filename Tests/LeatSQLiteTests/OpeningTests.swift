@@ -86,6 +86,20 @@ struct OpeningTests {
         #expect(tables == ["theirs"])
     }
 
+    @Test("leaves a database that is nobody's as it is when it is only to be looked at")
+    func notOurs() async throws {
+        try fixture.bare { try $0.execute(sql: "CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1)") }
+        let before = try Data(contentsOf: URL(filePath: fixture.path))
+
+        await expectRefusal(.foreignFile) { try await fixture.store(creating: false) }
+
+        #expect(try Data(contentsOf: URL(filePath: fixture.path)) == before)
+        #expect(!FileManager.default.fileExists(atPath: fixture.path + "-leat"))
+        // Users' own tables may share the file with a pipeline.
+        _ = try await fixture.linear()
+        #expect(try fixture.bare { try Int.fetchOne($0, sql: "SELECT a FROM theirs") } == 1)
+    }
+
     @Test("refuses a file that is no database")
     func noDatabase() async throws {
         try Data(repeating: 65, count: 4096).write(to: URL(filePath: fixture.path))

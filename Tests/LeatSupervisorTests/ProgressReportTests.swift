@@ -87,7 +87,7 @@ struct ProgressReportTests {
             status("extract", .producer, .running, ready: 6, done: 6, emitted: count),
             status(
                 "enrich", .transformer, .running, ready: 4000 - count, done: max(count - 2, 0),
-                dead: count > 0 ? 2 : 0, failures: 3, isClosed: true),
+                dead: count > 0 ? 2 : 0, failures: 5, isClosed: true),
             status("report", .consumer, .blocked, reason: "stage enrich failed"),
         ]
     }

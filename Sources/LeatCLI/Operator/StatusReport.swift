@@ -65,7 +65,7 @@ struct StatusReport: Encodable, Sendable {
 /// A line a stage; of a producer the counts are of shards.
 func stageTable(_ stages: [StageStatus]) -> String {
     var table = TextTable([
-        "STAGE", "STATE", "READY", "WAITING", "LEASED", "DONE", "DEAD", "SKIPPED", "PUT", "RETRIES", "REFUSED",
+        "STAGE", "STATE", "READY", "WAITING", "LEASED", "DONE", "DEAD", "SKIPPED", "PUT", "FAILURES", "REFUSED",
         "WORKERS", "REASON",
     ])
     for stage in stages {

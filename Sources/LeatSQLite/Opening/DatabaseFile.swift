@@ -55,6 +55,10 @@ struct DatabaseFile: Sendable {
         }
         try Self.check(status, given)
         identity = Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
+    }
+
+    /// Makes the folder of our own files, once it is known that the database is ours.
+    func makeFolder() throws {
         for place in [folder, folder + "/workers", folder + "/logs"] {
             guard mkdir(place, 0o700) == 0 || errno == EEXIST else {
                 throw LeatError(

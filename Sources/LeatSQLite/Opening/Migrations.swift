@@ -40,6 +40,31 @@ struct Migration: Sendable, Hashable {
 
     private static let mark = "-- @queue\n"
 
+    /// Looks at a file before anything of it is changed, the journal's mode included.
+    ///
+    /// - Parameter creating: whether a database that is nobody's yet may become ours; users' own tables may share it.
+    /// - Throws: ``LeatError/Code/foreignFile``.
+    static func refuseForeign(_ path: String, shownAs name: String, creating: Bool, deadline: Duration) throws {
+        let queue = try Role.openToLook(path, deadline: deadline)
+        try queue.writeWithoutTransaction { database in
+            let id = try Int64.fetchOne(database, sql: "PRAGMA application_id") ?? 0
+            let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
+            if id == applicationID { return }
+            guard id == 0, version == 0 else {
+                throw LeatError(
+                    .foreignFile,
+                    "'\(printable(name))' is another program's database (application id \(id), version \(version)); give another path."
+                )
+            }
+            guard creating else {
+                throw LeatError(
+                    .foreignFile,
+                    "'\(printable(name))' holds no pipeline: it is an SQLite database, but none that Leat made; check the path."
+                )
+            }
+        }
+    }
+
     /// Brings a file up to date, inside a transaction that is already begun.
     ///
     /// - Throws: ``LeatError/Code/foreignFile`` for a file that is not ours, is newer, or was altered.
@@ -49,10 +74,6 @@ struct Migration: Sendable, Hashable {
         func refuse(_ message: String) -> LeatError { LeatError(.foreignFile, "'\(printable(path))' \(message)") }
 
         let isOurs = id == applicationID
-        guard isOurs || (id == 0 && userVersion == 0) else {
-            throw refuse(
-                "is another program's database (application id \(id), version \(userVersion)); give another path.")
-        }
         let known = migrations.last?.version ?? 0
         guard userVersion <= known else {
             throw refuse(

@@ -22,20 +22,35 @@ enum Role: Sendable {
     case observer
     case checkpointer
 
-    /// Opens a connection as RELIABILITY asks for, in that order, and reads back what was set.
+    /// Opens a connection that changes nothing, to see whose file it is.
+    static func openToLook(_ path: String, deadline: Duration) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.busyMode = .callback(busyHandler(deadline: deadline))
+        configuration.prepareDatabase { try guardLog($0) }
+        return try DatabaseQueue(path: path, configuration: configuration)
+    }
+
+    /// First of all on each connection: the default of 1000 pages would let it checkpoint by itself
+    /// (https://sqlite.org/wal.html, "Automatic Checkpoint"), and the last one to close would too, which the rule of
+    /// ``Checkpointer`` forbids.
+    private static func guardLog(_ database: Database) throws {
+        try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
+        guard let handle = database.sqliteConnection,
+            leat_sqlite3_db_config_switch(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1) == SQLITE_OK
+        else { throw LeatError(.storeFailed, "SQLite refused to leave its log alone.") }
+    }
+
+    /// Opens a connection in the order that keeps it safe, and reads back what was set.
     func open(_ path: String, deadline: Duration) throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.label = "leat.\(self)"
         configuration.busyMode = .callback(busyHandler(deadline: deadline))
         configuration.prepareDatabase { database in
-            // First of all: the default of 1000 pages would let this connection checkpoint by itself
-            // (https://sqlite.org/wal.html, "Automatic Checkpoint"), which RELIABILITY's WAL-reset rule forbids.
-            try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
+            try Self.guardLog(database)
             guard let handle = database.sqliteConnection else { return }
             for (option, on) in [
                 (SQLITE_DBCONFIG_DEFENSIVE, 1), (SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
                 (SQLITE_DBCONFIG_DQS_DML, 0), (SQLITE_DBCONFIG_DQS_DDL, 0),
-                (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1),
             ] as [(Int32, Int32)] {
                 guard leat_sqlite3_db_config_switch(handle, option, on) == SQLITE_OK else { throw SQLFailure(handle) }
             }

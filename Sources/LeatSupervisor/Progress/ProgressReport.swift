@@ -74,8 +74,10 @@ package struct ProgressReport: Sendable {
     }
 
     private func troubles(of stage: StageStatus) -> [String] {
-        [
-            stage.failures > 0 ? "\(grouped(stage.failures)) retries" : nil,
+        // A failure was followed by a retry unless the item died of it.
+        let retries = max(stage.failures - stage.dead, 0)
+        return [
+            retries > 0 ? "\(grouped(retries)) \(retries == 1 ? "retry" : "retries")" : nil,
             stage.dead > 0 ? "\(grouped(stage.dead)) dead" : nil,
         ].compactMap { $0 }
     }
