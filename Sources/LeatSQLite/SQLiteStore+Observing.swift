@@ -24,7 +24,11 @@ extension SQLiteStore {
 
     func knownPlan() async throws -> Plan {
         if let plan = shared.withLock({ $0.plan }) { return plan }
-        return try await write { try $0.plan() }
+        guard let plan = try await plan() else {
+            throw LeatError(.notFound, "This database holds no pipeline yet; run the program once.")
+        }
+        shared.withLock { $0.plan = plan }
+        return plan
     }
 
     public func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord] {

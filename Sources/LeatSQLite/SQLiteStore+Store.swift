@@ -6,7 +6,7 @@ internal import Synchronization
 extension SQLiteStore {
     public func install(_ plan: Plan) async throws { try await write { try $0.install(plan) } }
 
-    public func plan() async throws -> Plan? { try await write { try $0.storedPlan() } }
+    public func plan() async throws -> Plan? { try await reading { try Transaction.storedPlan(in: $0) } }
 
     public func runID() async throws -> String {
         let id = try await observe { connection in

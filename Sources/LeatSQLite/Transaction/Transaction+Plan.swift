@@ -23,7 +23,9 @@ extension Transaction {
         try cascade()
     }
 
-    func storedPlan() throws -> Plan? {
+    func storedPlan() throws -> Plan? { try Self.storedPlan(in: database) }
+
+    static func storedPlan(in database: Database) throws -> Plan? {
         guard let pipeline = try String.fetchOne(database, sql: "SELECT pipeline FROM leat_run") else { return nil }
         var stages: [StageSpec] = []
         for row in try Row.fetchAll(database, sql: "SELECT * FROM leat_stages ORDER BY position") {
