@@ -33,11 +33,15 @@ final class Checkpointer: Sendable {
         var lastWork: Int64 = 0
         var isTimerSet = false
         var isDue = false
+        /// A reader holds the log: trying again at every commit would only hold up the writers.
+        var pausesUntil: Int64 = 0
     }
 
     /// 4 MB of SQLite's default pages.
     private static let pages = 1024
     private static let quiet = Duration.seconds(1)
+    /// In nanoseconds.
+    private static let patience: Int64 = 1_000_000_000
 
     init(file: DatabaseFile, deadline: Duration, time: any TimeSource) throws {
         writerQueue = try WriterQueue(path: file.writerLock)
@@ -50,17 +54,18 @@ final class Checkpointer: Sendable {
     func logHas(pages: Int) {
         guard pages >= Self.pages else { return }
         let isFirst = state.withLock { state in
-            defer { state.isDue = true }
-            return !state.isDue
+            guard !state.isDue, now >= state.pausesUntil else { return false }
+            state.isDue = true
+            return true
         }
         if isFirst { queue.async { [self] in runDue() } }
     }
 
     /// Items were committed: a second after the last of them the log is copied.
     func workWasCommitted() {
-        let now = DispatchTime.now().uptimeNanoseconds
+        let now = now
         let isFirst = state.withLock { state in
-            state.lastWork = Int64(now)
+            state.lastWork = now
             defer { state.isTimerSet = true }
             return !state.isTimerSet
         }
@@ -71,7 +76,7 @@ final class Checkpointer: Sendable {
         queue.asyncAfter(deadline: .now() + Self.quiet.seconds) { [weak self] in
             guard let self else { return }
             let quietSince = state.withLock { $0.lastWork }
-            if Int64(DispatchTime.now().uptimeNanoseconds) - quietSince < Self.quiet.nanoseconds {
+            if now - quietSince < Self.quiet.nanoseconds {
                 setTimer()
             } else {
                 state.withLock { $0.isTimerSet = false }
@@ -106,20 +111,29 @@ final class Checkpointer: Sendable {
             return connection
         }
         try connection.writeWithoutTransaction { database in
-            try copy(database)
-            writerQueue.enter()
+            let left = try copy(database)
+            // Much is left when a reader keeps it from being copied: the writers are not to wait for that.
+            guard left <= Self.pages else { return state.withLock { $0.pausesUntil = now + Self.patience } }
+            writerQueue.enter(within: deadline)
             defer { writerQueue.leave() }
-            try copy(database)
+            if try copy(database) > 0 { state.withLock { $0.pausesUntil = now + Self.patience } }
         }
     }
 
     /// The rule: a write of our own, and the checkpoint at once.
-    private func copy(_ database: Database) throws {
+    ///
+    /// - Returns: how many pages of the log are still to be copied.
+    private func copy(_ database: Database) throws -> Int {
         try database.execute(
             sql: "UPDATE leat_checkpoint SET begun_at = ?, count = count + 1", arguments: [time.wallClock])
-        guard let handle = database.sqliteConnection else { return }
-        let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, nil, nil)
+        guard let handle = database.sqliteConnection else { return 0 }
+        var inLog: Int32 = 0
+        var copied: Int32 = 0
+        let code = sqlite3_wal_checkpoint_v2(handle, nil, SQLITE_CHECKPOINT_PASSIVE, &inLog, &copied)
         // BUSY: a reader keeps a part from being copied; the next time copies it.
         guard code == SQLITE_OK || code == SQLITE_BUSY else { throw SQLFailure(handle) }
+        return Int(inLog - copied)
     }
+
+    private var now: Int64 { Int64(DispatchTime.now().uptimeNanoseconds) }
 }

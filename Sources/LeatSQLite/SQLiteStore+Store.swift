@@ -81,9 +81,14 @@ extension SQLiteStore {
         do {
             return try await body()
         } catch let error as LeatError where error.code == .leaseLost || error.code == .fenced {
-            try await write { transaction in
-                try transaction.database.execute(
-                    sql: "UPDATE leat_counts SET refused = refused + 1 WHERE stage = ?", arguments: [stage.rawValue])
+            do {
+                try await write { transaction in
+                    try transaction.database.execute(
+                        sql: "UPDATE leat_counts SET refused = refused + 1 WHERE stage = ?",
+                        arguments: [stage.rawValue])
+                }
+            } catch {
+                // A count that can't be written must not hide from the worker that its lease is lost.
             }
             throw error
         }

@@ -13,14 +13,30 @@ internal import Musl
 /// Workers, and the kernel locks that die with them.
 extension SQLiteStore {
     public func enroll(_ enrollment: Enrollment) async throws -> WorkerID {
-        try await write { [self] transaction in
-            let worker = try transaction.enroll(enrollment)
-            if let file {
-                // Locked before the row can be seen: whoever finds the lock free has found a dead worker.
-                let lock = try FileLock.lock(path: file.workerLock(worker))
+        let made = Mutex<FileLock?>(nil)
+        do {
+            return try await write { [self] transaction in
+                let worker = try transaction.enroll(enrollment)
+                guard let file else { return worker }
+                // Locked before the row can be seen: whoever finds the lock free has found a dead worker. It is never
+                // waited for: that would be under the write lock.
+                let path = file.workerLock(worker, of: try transaction.runID())
+                guard let lock = try FileLock.tryLock(path: path) else {
+                    throw LeatError(
+                        .storeFailed,
+                        "Worker \(worker) can't be enrolled: another process holds its lock \(printable(path)).")
+                }
+                made.withLock { $0 = lock }
                 shared.withLock { $0.workerLocks[worker] = lock }
+                return worker
             }
-            return worker
+        } catch {
+            // The number was taken back with the transaction, and will be another's.
+            if let lock = made.withLock({ $0 }) {
+                shared.withLock { shared in shared.workerLocks = shared.workerLocks.filter { $0.value !== lock } }
+                lock.release()
+            }
+            throw error
         }
     }
 
@@ -34,16 +50,16 @@ extension SQLiteStore {
     }
 
     public func end(_ worker: WorkerID, _ ending: WorkerEnding) async throws -> DeathAccount {
-        let account = try await write { try $0.end(worker, ending) }
-        forgetLock(of: worker)
+        let (account, run) = try await write { (try $0.end(worker, ending), try $0.runID()) }
+        forgetLock(of: worker, run)
         return account
     }
 
-    private func forgetLock(of worker: WorkerID) {
+    private func forgetLock(of worker: WorkerID, _ run: String) {
         guard let file else { return }
         let lock = shared.withLock { $0.workerLocks.removeValue(forKey: worker) }
         // The row says that it has ended, so nobody asks the lock any more.
-        unlink(file.workerLock(worker))
+        unlink(file.workerLock(worker, of: run))
         lock?.release()
     }
 
@@ -81,10 +97,18 @@ extension SQLiteStore {
             }
             return candidates
         }
+        guard !candidates.isEmpty else { return [] }
+        let run = try await runID()
         var reaped: [Reaped] = []
         for candidate in candidates {
-            guard let ending = try ending(of: candidate, caller: supervisor) else { continue }
-            let account = try await end(candidate.worker, ending)
+            guard let ending = try ending(of: candidate, in: run, caller: supervisor) else { continue }
+            // Silence is judged again under the lock: a long transaction may have given its time meanwhile.
+            let found: DeathAccount? = try await write { transaction in
+                if ending == .silent, try !transaction.isSilent(candidate.worker) { return nil }
+                return try transaction.end(candidate.worker, ending)
+            }
+            guard let account = found else { continue }
+            forgetLock(of: candidate.worker, run)
             reaped.append(
                 Reaped(worker: candidate.worker, stage: candidate.stage, ending: ending, account: account))
         }
@@ -100,19 +124,20 @@ extension SQLiteStore {
     }
 
     /// A free lock proves death, a held one proves nothing; then the clock decides.
-    private func ending(of candidate: Candidate, caller: Int32?) throws -> WorkerEnding? {
+    private func ending(of candidate: Candidate, in run: String, caller: Int32?) throws -> WorkerEnding? {
         if !candidate.isOfThisBoot { return .rebooted }
-        if let file, try FileLock.isHeld(path: file.workerLock(candidate.worker)) == false,
-            access(file.workerLock(candidate.worker), F_OK) == 0
-        {
-            // A supervisor learns how its child died, which nobody else can: its children are left to it.
-            if let supervisor = candidate.supervisor {
-                if supervisor == caller { return nil }
-                if try caller == nil && FileLock.isHeld(path: file.runLock) { return nil }
-            }
-            return .killed
+        guard let file else { return candidate.hasExpired ? .silent : nil }
+        let path = file.workerLock(candidate.worker, of: run)
+        guard access(path, F_OK) == 0, try !FileLock.isHeld(path: path) else {
+            return candidate.hasExpired ? .silent : nil
         }
-        return candidate.hasExpired ? .silent : nil
+        // A supervisor learns how its child died, which nobody else can: its children are left to it, for as long as
+        // their lease lasts.
+        if let supervisor = candidate.supervisor, !candidate.hasExpired {
+            if supervisor == caller { return nil }
+            if caller == nil, try FileLock.isHeld(path: file.runLock) { return nil }
+        }
+        return .killed
     }
 
     public func workers() async throws -> [WorkerRecord] {

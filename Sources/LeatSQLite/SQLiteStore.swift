@@ -105,8 +105,14 @@ public final class SQLiteStore: Store {
             let lock = try file.map { try FileLock.lock(path: $0.migrateLock) }
             defer { lock?.release() }
             let writer = try Role.writer.open(file?.path ?? ":memory:", deadline: deadline)
-            try writer.write { database in
-                try Migration.apply(Migration.all, to: database, path: path, at: time.wallClock)
+            // A file that is up to date is only read: it opens beside the longest transaction.
+            let isDue = try writer.writeWithoutTransaction { database in
+                try Migration.isDue(Migration.all, for: database, path: path)
+            }
+            if isDue {
+                try writer.write { database in
+                    try Migration.apply(Migration.all, to: database, path: path, at: time.wallClock)
+                }
             }
             let store = try SQLiteStore(file: file, writer: writer, deadline: deadline, time: time, terms: terms)
             try store.connect()
@@ -167,7 +173,8 @@ public final class SQLiteStore: Store {
     func transact<T>(
         _ database: Database, _ connection: Connection, _ queue: WriterQueue?, _ work: (Transaction) throws -> T
     ) throws -> T {
-        queue?.enter()
+        queue?.enter(within: deadline)
+        let changesBefore = connection.totalChanges
         defer { queue?.leave() }
         do {
             try connection.execute("BEGIN IMMEDIATE")
@@ -180,7 +187,7 @@ public final class SQLiteStore: Store {
             let result = try work(transaction)
             try transaction.lengthenLeases()
             try connection.execute("COMMIT")
-            shared.withLock { $0.commits += 1 }
+            if connection.totalChanges != changesBefore { shared.withLock { $0.commits += 1 } }
             return result
         } catch {
             // FULL, IOERR and INTERRUPT may have rolled it back already (https://sqlite.org/lang_transaction.html).
@@ -256,6 +263,9 @@ public final class SQLiteStore: Store {
         }
     }
 
+    /// Whether the path names another file than the one that was opened.
+    package var isFileReplaced: Bool { file?.isReplaced ?? false }
+
     /// Copies the log into the database under the checkpoint rule, if no other process is at it.
     ///
     /// It is for the end of a run: what remains in the log is as durable, but a person may want to copy one file.
@@ -281,6 +291,9 @@ func leatError(_ error: any Error, path: String) -> any Error {
         LeatError(
             .diskFull, "No space is left for '\(name)'; nothing acknowledged is lost: free some and go on.",
             cause: error)
+    case SQLITE_CONSTRAINT, SQLITE_TOOBIG, SQLITE_MISMATCH:
+        LeatError(
+            .stepRefused, "'\(name)' refused what the step wrote, so all of the step was undone.", cause: error)
     case SQLITE_NOTADB:
         LeatError(.foreignFile, "'\(name)' is not an SQLite database; give another path.", cause: error)
     case SQLITE_CORRUPT:

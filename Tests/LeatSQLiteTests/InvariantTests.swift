@@ -1,7 +1,9 @@
+import Dispatch
 import Foundation
 import GRDB
 import Leat
 import LeatTesting
+import Synchronization
 import Testing
 
 @testable import LeatSQLite
@@ -132,6 +134,80 @@ struct InvariantTests {
         #expect(try await store.reap(supervisor: nil).map(\.worker) == [worker])
     }
 
+    @Test("invariant 8: a lease that looked over while a long transaction ran is judged again under the lock")
+    func longTransactionAndReaper() async throws {
+        let store = try await fixture.linear()
+        let worker = try await store.worker("change")
+        let time = fixture.time
+        let watched = WatchedTime(time)
+        let reaper = try await SQLiteStore.open(fixture.path, time: watched)
+        let long = store.terms.duration + .seconds(20)
+
+        async let reaped = {
+            watched.begin.wait()
+            return try await reaper.reap(supervisor: nil)
+        }()
+        try await store.prepare { _ in
+            time.advance(by: long)
+            watched.isOn.store(true, ordering: .relaxed)
+            watched.begin.signal()
+            // It has read the clock; its look at the workers follows, and its write has to wait for this one.
+            watched.looked.wait()
+        }
+
+        #expect(try await reaped == [])
+        #expect(try store.beat(worker) == .alive)
+    }
+
+    @Test("a step that the database refuses at its commit is undone, and says so")
+    func refusedAtCommit() async throws {
+        let store = try await fixture.linear()
+        try await store.prepare { context in
+            try (context as! SQLiteContext).database.execute(
+                sql: """
+                    CREATE TABLE parent (id INTEGER PRIMARY KEY);
+                    CREATE TABLE child (parent INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)
+                    """)
+        }
+        try await store.fill(2)
+        let worker = try await store.worker("change")
+        let lease = try #require(try await store.lease("change", worker))
+
+        for statement in ["INSERT INTO child VALUES (1)", "ROLLBACK"] {
+            let step = TransactionalStep(of: lease) { context, _ in
+                try (context as! SQLiteContext).database.execute(sql: statement)
+                return []
+            }
+            await #expect { _ = try await store.commit(step, next: nil) } throws: {
+                ($0 as? LeatError)?.code == .stepRefused
+            }
+        }
+
+        #expect(try await store.states("raw") == [.leased, .leased])
+        #expect(try await store.reading { try Int.fetchOne($0, sql: "SELECT count(*) FROM child") } == 0)
+        #expect(try await store.verify().isEmpty)
+    }
+
+    @Test("opens and answers beside a transaction that does not end")
+    func opensBeside() async throws {
+        let store = try await fixture.linear()
+        try await store.fill(3)
+        let path = fixture.path
+
+        try await store.prepare { _ in
+            let opened = DispatchSemaphore(value: 0)
+            let found = Mutex<[Int64]>([])
+            Task.detached {
+                let other = try await SQLiteStore.open(path, creating: false)
+                let ready = try await other.status().map(\.ready)
+                found.withLock { $0 = ready }
+                opened.signal()
+            }
+            opened.wait()
+            #expect(found.withLock { $0 } == [1, 3, 0])
+        }
+    }
+
     @Test("invariant 9: state words and JSON payloads are text, and the views answer a bare sqlite3")
     func readable() async throws {
         let store = try await fixture.linear()
@@ -195,4 +271,22 @@ struct InvariantTests {
         try await store.checkpoint()
         #expect(try count() == 2)
     }
+}
+
+/// The manual clock of a store, which tells when it is looked at.
+private final class WatchedTime: TimeSource {
+    let time: ManualTime
+    let isOn = Atomic(false)
+    let begin = DispatchSemaphore(value: 0)
+    let looked = DispatchSemaphore(value: 0)
+
+    init(_ time: ManualTime) { self.time = time }
+
+    var instant: Int64 {
+        defer { if isOn.load(ordering: .relaxed) { looked.signal() } }
+        return time.instant
+    }
+    var bootID: String { time.bootID }
+    var wallClock: Int64 { time.wallClock }
+    var chance: Double { time.chance }
 }

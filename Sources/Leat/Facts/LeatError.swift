@@ -21,6 +21,8 @@ public struct LeatError: Error, Sendable, CustomStringConvertible {
         public static let queueClosed = Code(rawValue: "queue-closed")
         /// Another `run` holds this database.
         public static let alreadyRunning = Code(rawValue: "already-running")
+        /// The database refused what a step wrote (a constraint, a size), so that it was undone as a whole.
+        public static let stepRefused = Code(rawValue: "step-refused")
         /// No stage, queue or item of that name or number.
         public static let notFound = Code(rawValue: "not-found")
         /// The order would change something that must not change as things stand.

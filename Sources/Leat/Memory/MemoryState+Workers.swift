@@ -54,12 +54,14 @@ extension MemoryState {
         let held = workers[place].leases.sorted().compactMap { leases[$0] }
         workers[place].ending = ending
         stages[stage].liveWorkers -= 1
-        disown(worker)
+        let hadShard = disown(worker)
         guard ending.isSuspicious else {
             for lease in held { release(lease) }
             return .nobody
         }
         guard !held.isEmpty else {
+            // A worker that only waited says nothing about its stage when it is killed.
+            if ending == .killed, !hadShard { return .nobody }
             stages[stage].charge(ending)
             return .stage
         }
@@ -114,11 +116,16 @@ extension MemoryState {
     }
 
     /// Frees the shards that a worker had; the epoch is raised when one is taken over.
-    private mutating func disown(_ worker: WorkerID) {
+    ///
+    /// - Returns: whether it had any.
+    private mutating func disown(_ worker: WorkerID) -> Bool {
+        var hadShard = false
         for stage in stages.indices {
             for (name, shard) in stages[stage].shards where shard.owner == worker {
                 stages[stage].shards[name]?.owner = nil
+                hadShard = true
             }
         }
+        return hadShard
     }
 }

@@ -72,7 +72,7 @@ public enum DeathAccount: Sendable, Hashable {
     case halved
     /// The item that it had alone.
     case charged
-    /// The stage: nothing was held that could be suspected.
+    /// The stage: nothing was held that could be suspected. A worker that only waited is nobody's when it is killed.
     case stage
 }
 

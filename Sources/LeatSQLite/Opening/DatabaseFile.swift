@@ -30,7 +30,8 @@ struct DatabaseFile: Sendable {
     var migrateLock: String { folder + "/migrate" }
     var checkpointLock: String { folder + "/checkpoint" }
     var writerLock: String { folder + "/writer" }
-    func workerLock(_ worker: WorkerID) -> String { folder + "/workers/\(worker)" }
+    /// The run is part of the name: a file that was deleted and made anew counts its workers from 1 again.
+    func workerLock(_ worker: WorkerID, of run: String) -> String { folder + "/workers/\(run)-\(worker)" }
 
     /// Checks a path and makes what is missing.
     ///

@@ -65,39 +65,50 @@ struct Migration: Sendable, Hashable {
         }
     }
 
-    /// Brings a file up to date, inside a transaction that is already begun.
+    /// Whether a file has to be brought up to date; reads only.
     ///
-    /// - Throws: ``LeatError/Code/foreignFile`` for a file that is not ours, is newer, or was altered.
-    static func apply(_ migrations: [Migration], to database: Database, path: String, at now: Int64) throws {
-        let id = try Int64.fetchOne(database, sql: "PRAGMA application_id") ?? 0
-        let userVersion = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
-        func refuse(_ message: String) -> LeatError { LeatError(.foreignFile, "'\(printable(path))' \(message)") }
+    /// - Throws: ``LeatError/Code/foreignFile`` for a file that is newer than this program, or was altered.
+    static func isDue(_ migrations: [Migration], for database: Database, path: String) throws -> Bool {
+        try applied(migrations, in: database, path: path) < migrations.last?.version ?? 0
+    }
 
-        let isOurs = id == applicationID
+    /// The last migration that a file has, once it is known that this program can go on from there.
+    private static func applied(_ migrations: [Migration], in database: Database, path: String) throws -> Int {
+        func refuse(_ message: String) -> LeatError { LeatError(.foreignFile, "'\(printable(path))' \(message)") }
+        guard try Int64.fetchOne(database, sql: "PRAGMA application_id") == applicationID else { return 0 }
+        let userVersion = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
         let known = migrations.last?.version ?? 0
         guard userVersion <= known else {
             throw refuse(
                 "was written by a newer Leat (schema \(userVersion); this program knows \(known)); update this program."
             )
         }
+        guard try database.tableExists("leat_migrations") else {
+            throw refuse("was altered: its table leat_migrations is missing; restore it from a copy.")
+        }
         var applied = 0
-        if isOurs {
-            let rows = try Row.fetchAll(
-                database, sql: "SELECT version, name, checksum FROM leat_migrations ORDER BY version")
-            for row in rows {
-                let version: Int = row[0]
-                guard let migration = migrations.first(where: { $0.version == version }) else {
-                    throw refuse("has schema \(version), which this program does not know; update this program.")
-                }
-                guard migration.checksum == row[2] else {
-                    throw refuse(
-                        "was made by another edition of schema file \(migration.name) than this program's; use the program that made it."
-                    )
-                }
-                applied = version
+        let rows = try Row.fetchAll(
+            database, sql: "SELECT version, name, checksum FROM leat_migrations ORDER BY version")
+        for row in rows {
+            let version: Int = row[0]
+            guard let migration = migrations.first(where: { $0.version == version }) else {
+                throw refuse("has schema \(version), which this program does not know; update this program.")
             }
+            guard migration.checksum == row[2] else {
+                throw refuse(
+                    "was made by another edition of schema file \(migration.name) than this program's; use the program that made it."
+                )
+            }
+            applied = version
         }
         try refuseAltered(database, to: applied, migrations, refuse)
+        return applied
+    }
+
+    /// Brings a file up to date, inside a transaction that is already begun.
+    static func apply(_ migrations: [Migration], to database: Database, path: String, at now: Int64) throws {
+        let applied = try applied(migrations, in: database, path: path)
+        let known = migrations.last?.version ?? 0
         let queues = applied == 0 ? [] : try String.fetchAll(database, sql: "SELECT name FROM leat_queues")
         for migration in migrations where migration.version > applied {
             try database.execute(sql: migration.global)

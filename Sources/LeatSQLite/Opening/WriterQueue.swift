@@ -9,14 +9,14 @@ internal import Glibc
 internal import Musl
 #endif
 
-/// A place in the kernel's queue of those who want to write, taken before `BEGIN IMMEDIATE`.
+/// A turn among those who want to write, taken before `BEGIN IMMEDIATE`.
 ///
-/// SQLite itself has no queue: who finds the database locked sleeps and tries again, and the lock stands free
-/// meanwhile. `flock(2)` wakes the next one at once. It orders Leat's own writers only; against others (`sqlite3`)
+/// Who finds SQLite's lock taken sleeps a millisecond, and the lock stands free meanwhile. This one is asked for
+/// every tenth of that, at the price of one system call. It orders Leat's own writers only; against others (`sqlite3`)
 /// SQLite's lock and the busy handler stand as ever, so nothing depends on it but time.
 ///
-/// It is the kernel's: it goes with its holder, however that ends. A holder that is stopped (SIGSTOP) holds up the
-/// others, as it does by SQLite's lock.
+/// It is the kernel's (`flock(2)`): it goes with its holder, however that ends. When a holder is stopped (SIGSTOP) for
+/// longer than the deadline, the others go on to SQLite's own lock, which tells them the same by an error.
 final class WriterQueue: Sendable {
     private let descriptor: Int32
 
@@ -31,9 +31,13 @@ final class WriterQueue: Sendable {
 
     deinit { close(descriptor) }
 
-    func enter() {
-        // Interrupted by a signal: it waits again. Any other error leaves SQLite's own lock.
-        while flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
+    func enter(within deadline: Duration) {
+        let pause: UInt32 = 100
+        var left = deadline.nanoseconds / (Int64(pause) * 1000)
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK || errno == EINTR, left > 0 {
+            usleep(pause)
+            left -= 1
+        }
     }
 
     func leave() { flock(descriptor, LOCK_UN) }

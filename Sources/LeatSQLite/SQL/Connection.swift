@@ -82,5 +82,7 @@ final class Connection {
     /// Whether a transaction stands. After an error it may have been rolled back by SQLite itself.
     var isInTransaction: Bool { sqlite3_get_autocommit(handle) == 0 }
     var lastInsertedID: Int64 { sqlite3_last_insert_rowid(handle) }
+    /// Rows changed since the connection was opened.
+    var totalChanges: Int { Int(sqlite3_total_changes(handle)) }
     var changes: Int { Int(sqlite3_changes(handle)) }
 }

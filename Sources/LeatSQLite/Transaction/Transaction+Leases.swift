@@ -56,14 +56,14 @@ extension Transaction {
     /// The leases of a worker.
     func leases(of worker: WorkerID) throws -> [HeldLease] {
         var leases: [HeldLease] = []
-        try sql(Self.heldByQuery).each(.id(worker)) { leases.append(Self.lease($0)) }
+        try sql(Self.heldByQuery).each(.id(worker)) { leases.append(try Self.lease($0)) }
         return leases
     }
 
     /// The leases and orphans of a queue.
     func leases(on queue: QueueName) throws -> [HeldLease] {
         var leases: [HeldLease] = []
-        try sql(Self.onQueueQuery).each(.text(queue.rawValue)) { leases.append(Self.lease($0)) }
+        try sql(Self.onQueueQuery).each(.text(queue.rawValue)) { leases.append(try Self.lease($0)) }
         return leases
     }
 
@@ -74,9 +74,9 @@ extension Transaction {
 
     func lease(_ id: LeaseID) throws -> HeldLease? { try sql(Self.leaseQuery).first(.id(id), body: Self.lease) }
 
-    private static func lease(_ row: SQLRow) -> HeldLease {
+    private static func lease(_ row: SQLRow) throws -> HeldLease {
         HeldLease(
-            id: LeaseID(row.int(0)), queue: QueueName(unchecked: row.text(1)), lo: row.optionalInt(2),
+            id: LeaseID(row.int(0)), queue: try QueueName(checking: row.text(1)), lo: row.optionalInt(2),
             hi: row.optionalInt(3), items: Int(row.int(4)), taken: Int(row.int(5)), suspect: Int(row.int(6)),
             claims: Int(row.int(7)), worker: row.optionalInt(8).map { WorkerID($0) })
     }

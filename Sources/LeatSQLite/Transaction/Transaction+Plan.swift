@@ -40,10 +40,11 @@ extension Transaction {
             let input: String? = row["input"]
             let kind: String = row["kind"]
             stages.append(
-                StageSpec(
-                    StageName(unchecked: name), kind: StageKind(rawValue: kind) ?? .consumer,
-                    input: input.map { QueueName(unchecked: $0) }, outputs: outputs.map { QueueName(unchecked: $0) },
-                    after: after.map { StageName(unchecked: $0) }, takesAll: row["takes_all"],
+                try StageSpec(
+                    StageName(checking: name), kind: StageKind(rawValue: kind) ?? .consumer,
+                    input: input.map { try QueueName(checking: $0) },
+                    outputs: outputs.map { try QueueName(checking: $0) },
+                    after: after.map { try StageName(checking: $0) }, takesAll: row["takes_all"],
                     shards: input == nil ? shards.map { ShardName($0) } : [],
                     policy: try JSONDecoder().decode(StagePolicy.self, from: Data(policy.utf8))))
         }

@@ -1,3 +1,4 @@
+internal import GRDB
 internal import Leat
 
 /// Steps whose work is done inside their own transaction.
@@ -21,11 +22,15 @@ extension Transaction {
                     return output
                 }
             } catch {
-                // A full disk or an I/O error ends the transaction, and is nobody's fault.
-                guard sql.isInTransaction else { throw error }
+                if isOfTheStore(error) { throw error }
+                guard sql.isInTransaction else {
+                    throw LeatError(
+                        .stepRefused,
+                        "The function of stage '\(lease.stage)' ended the transaction that it was called in, at item \(item.id).",
+                        cause: error)
+                }
                 try sql(Self.rollbackQuery).run()
                 try sql(Self.releaseQuery).run()
-                if isOfTheStore(error) { throw error }
                 failures[item.id] = .failed(Failure(from: error))
             }
         }
@@ -43,10 +48,14 @@ extension Transaction {
         try apply(step)
     }
 
-    /// Errors that say that the store can't go on, rather than that an item is at fault.
+    /// Errors of the database that say that it can't go on (full, busy, damaged, unreadable), rather than that an item
+    /// is at fault: those come of the statement and its values.
     private func isOfTheStore(_ error: any Error) -> Bool {
-        guard let error = leatError(error, path: store.file?.path ?? ":memory:") as? LeatError else { return false }
-        return [.busy, .diskFull].contains(error.code)
+        guard let error = error as? DatabaseError else { return false }
+        switch error.resultCode {
+        case .SQLITE_ERROR, .SQLITE_CONSTRAINT, .SQLITE_MISMATCH, .SQLITE_RANGE, .SQLITE_TOOBIG: return false
+        default: return true
+        }
     }
 
     private static let savepointQuery = Query("SAVEPOINT leat_item")

@@ -21,6 +21,12 @@ extension Transaction {
         try sql(Self.liveQuery).first(.id(worker), body: { _ in true }) ?? false
     }
 
+    /// Whether a worker's lease is over by the clock, now that the lock is held.
+    func isSilent(_ worker: WorkerID) throws -> Bool {
+        try sql(Self.silentQuery).first(.id(worker), .text(time.bootID), .int(time.instant), body: { _ in true })
+            ?? false
+    }
+
     /// Hands back what a worker held, and finds whom its death is charged to.
     ///
     /// Only an item that was alone under suspicion from its claim on, in the hands of a worker that held nothing else,
@@ -32,11 +38,14 @@ extension Transaction {
         let leases = try leases(of: worker)
         try sql(Self.endQuery).run(.id(worker), .int(now), .text(ending.word))
         try sql(Self.freeShardsQuery).run(.id(worker))
+        let hadShard = sql.changes > 0
         guard ending.isSuspicious else {
             for lease in leases { try orphan(lease, suspect: nil) }
             return .nobody
         }
         guard !leases.isEmpty else {
+            // A worker that only waited says nothing about its stage when it is killed.
+            if ending == .killed, !hadShard { return .nobody }
             try chargeStage(stage, ending)
             return .stage
         }
@@ -122,6 +131,8 @@ extension Transaction {
     private static let beatQuery = Query(
         "UPDATE leat_workers SET expires_at = ?2, seen_at = ?3 WHERE id = ?1 AND ended_at IS NULL")
     private static let liveQuery = Query("SELECT 1 FROM leat_workers WHERE id = ?1 AND ended_at IS NULL")
+    private static let silentQuery = Query(
+        "SELECT 1 FROM leat_workers WHERE id = ?1 AND ended_at IS NULL AND boot = ?2 AND expires_at < ?3")
     private static let stageQuery = Query("SELECT stage FROM leat_workers WHERE id = ?1 AND ended_at IS NULL")
     private static let endQuery = Query("UPDATE leat_workers SET ended_at = ?2, ending = ?3 WHERE id = ?1")
     private static let freeShardsQuery = Query("UPDATE leat_producers SET owner = NULL WHERE owner = ?1")

@@ -35,6 +35,11 @@ struct Transaction {
         return plan
     }
 
+    /// Identifies the run for ever.
+    func runID() throws -> String { try sql(Self.runQuery).first(body: { $0.text(0) }) ?? "" }
+
+    private static let runQuery = Query("SELECT id FROM leat_run")
+
     func stage(_ name: StageName) throws -> StageSpec {
         let plan = try plan()
         guard let stage = plan.stage(name) else {

@@ -150,14 +150,25 @@ extension StoreConformance {
             try await bench.store.end(try await bench.enroll(), .crashed("exit 1"))
             try equal(try await bench.state(), .failed, "the stage after two in a row")
         },
-        Case("counts a stage's deaths by SIGKILL by the budget for kills", on: .line(.strict(crashes: 2, kills: 4))) {
+        Case("counts a producer's deaths by SIGKILL by the budget for kills", on: .line(.strict(crashes: 2, kills: 4)))
+        {
             bench in
             for kill in 1...4 {
-                try demand(try await bench.state() != .failed, "it failed after \(kill - 1) kills")
-                try await bench.store.end(try await bench.enroll(), .killed)
+                try demand(try await bench.state("source") != .failed, "it failed after \(kill - 1) kills")
+                let account = try await bench.store.end(try await bench.open().worker, .killed)
+                try equal(account, .stage, "whom kill \(kill) was charged to")
             }
 
-            try equal(try await bench.state(), .failed, "the stage")
+            try equal(try await bench.state("source"), .failed, "the stage")
+        },
+        Case("charges nobody when a worker is killed that only waited", on: .line(.strict(crashes: 1, kills: 1))) {
+            bench in
+            for _ in 1...3 {
+                try equal(
+                    try await bench.store.end(try await bench.enroll(), .killed), .nobody, "whom it is charged to")
+            }
+
+            try demand(try await bench.state() != .failed, "it failed by kills of workers that only waited")
         },
         Case("counts no end that was asked for", on: .line(.strict(crashes: 1))) { bench in
             for ending: WorkerEnding in [.finished, .stopped, .rebooted, .silent] {

@@ -5,6 +5,7 @@ extension ModelState {
     mutating func end(_ worker: WorkerID, _ ending: WorkerEnding) -> DeathAccount {
         guard let index = workers.firstIndex(where: { $0.id == worker }), workers[index].isLive else { return .nobody }
         workers[index].isLive = false
+        let hadShard = shards.contains { $0.owner == worker && !$0.isComplete && !$0.wasReopened }
         for index in shards.indices where shards[index].owner == worker { shards[index].owner = nil }
         let stage = workers[index].stage
         let mine = leases(of: worker)
@@ -23,7 +24,7 @@ extension ModelState {
                 account = .halved
             }
         }
-        if ending.isSuspicious, mine.isEmpty { account = .stage }
+        if ending.isSuspicious, mine.isEmpty, hadShard || ending != .killed { account = .stage }
         if account == .stage { chargeStage(stage, ending) }
         complete()
         return account
