@@ -17,13 +17,17 @@ struct OpenStore: Sendable {
     let path: String
     /// Copies what is left in the log, so that the file alone is the whole.
     let checkpoint: @Sendable () async throws -> Void
+    /// Whether the path names another file than the one that was opened, or none.
+    let isReplaced: @Sendable () -> Bool
 
     /// - Parameter creating: whether a database that isn't there is made.
     /// - Throws: ``LeatError/Code/notFound`` for a file that is missing and not to be made.
     static func open(_ path: String, creating: Bool, lease: Duration? = nil) async throws -> OpenStore {
         let terms = lease.map { LeaseTerms(heartbeat: min(.seconds(1), $0 / 4), duration: $0) } ?? LeaseTerms()
         let store = try await SQLiteStore.open(path, creating: creating, terms: terms)
-        return OpenStore(store: store, path: try absolute(path), checkpoint: { try await store.checkpoint() })
+        return OpenStore(
+            store: store, path: try absolute(path), checkpoint: { try await store.checkpoint() },
+            isReplaced: { store.isFileReplaced })
     }
 
     /// Opens a database for an order or a question: it is there, and holds a pipeline.
@@ -35,6 +39,15 @@ struct OpenStore: Sendable {
                 "The database \(printable(path)) holds no pipeline; check the path, or run the pipeline first.")
         }
         return (database, plan)
+    }
+
+    /// - Throws: ``LeatError`` when another file, or none, is at the path now.
+    func checkPlace() throws {
+        guard isReplaced() else { return }
+        throw LeatError(
+            .storeFailed,
+            "The database \(printable(path)) was replaced or deleted while the run had it open, so the run was ended; put the file back with its -wal, or run again on what is there now."
+        )
     }
 
     var folder: String { path + "-leat" }

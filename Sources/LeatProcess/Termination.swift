@@ -19,7 +19,7 @@ package enum Termination: Sendable, Hashable {
     /// user's function, or a library of its, called `exit`.
     package var workerEnding: WorkerEnding {
         switch self {
-        case .exited(ReservedStatus.timedOut): .timedOut("it was not finished within its time")
+        case .exited(ReservedStatus.timedOut): .timedOut("no result within the stage's timeout")
         case .exited(let status): .crashed("exited with status \(status) without having finished")
         case .signalled(SIGKILL): .killed
         case .signalled(let signal): .crashed(Self.name(of: signal))

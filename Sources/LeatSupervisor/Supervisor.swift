@@ -29,6 +29,8 @@ package final class Supervisor: Service {
         package var grace: Duration = .seconds(10)
         /// How often the stages are looked at.
         package var interval: Duration = .seconds(1)
+        /// How long it waits before it tries again what a full disk or a long transaction held up.
+        package var patience: Duration = .seconds(1)
         /// Who called it, for the store's events.
         package var who: String = "run"
 
@@ -46,11 +48,13 @@ package final class Supervisor: Service {
     private let plan: Plan
     private let lockPath: String
     private let options: Options
+    private let check: @Sendable () throws -> Void
     private let command: @Sendable (Slot) -> ChildCommand
     private let observe: @Sendable ([StageStatus]) async -> Void
     private let logger: Logger
     private let events: AsyncStream<Fleet.Event>
     private let sender: AsyncStream<Fleet.Event>.Continuation
+    private let patience: Patience
     private let state = Mutex(State())
 
     private struct State {
@@ -65,11 +69,12 @@ package final class Supervisor: Service {
 
     /// - Parameters:
     ///   - lockPath: the file that is locked as long as it runs.
+    ///   - check: throws when the store is no longer the one that its path names; it ends the run.
     ///   - command: what a worker is started with; its log is where it says.
     ///   - observe: called with how the stages stand, each interval and once when all has ended.
     package init(
         store: any Store, plan: Plan, lockPath: String, options: Options = Options(),
-        logger: Logger = Logger(label: "leat.supervisor"),
+        logger: Logger = Logger(label: "leat.supervisor"), check: @escaping @Sendable () throws -> Void = {},
         command: @escaping @Sendable (Slot) -> ChildCommand,
         observe: @escaping @Sendable ([StageStatus]) async -> Void = { _ in }
     ) {
@@ -77,6 +82,8 @@ package final class Supervisor: Service {
         self.plan = plan
         self.lockPath = lockPath
         self.options = options
+        self.check = check
+        patience = Patience(pause: options.patience, logger: logger)
         self.command = command
         self.observe = observe
         self.logger = logger
@@ -84,7 +91,10 @@ package final class Supervisor: Service {
     }
 
     /// Drains; a second call kills.
-    package func stop() { sender.yield(.stop) }
+    package func stop() {
+        sender.yield(.stop)
+        patience.wake()
+    }
 
     /// How it ended, once ``run()`` has returned.
     package var outcome: Outcome? { state.withLock { $0.outcome } }
@@ -101,10 +111,11 @@ package final class Supervisor: Service {
         defer { lock.release() }
         lock.sign()
         try await store.install(plan)
-        try await store.begin(by: options.who)
         // This process has no children yet. It gives no number of its own, since an earlier run may have had the same
         // (in a container it often does), and its dead would be left to it.
         _ = try await store.reap(supervisor: 0)
+        // After that, so that the dead of an earlier run are not charged to this one.
+        try await store.begin(by: options.who)
         try await store.evaluate()
         let earlier = try await store.workers().map(\.id)
         state.withLock { $0.seen.formUnion(earlier) }
@@ -114,7 +125,7 @@ package final class Supervisor: Service {
             self.stop()
         }
         try Task.checkCancellation()
-        let stages = try await store.status()
+        let stages = try await patiently { try await store.status() }
         await observe(stages)
         state.withLock { $0.outcome = Outcome(stages: stages, isInterrupted: isInterrupted) }
     }
@@ -148,6 +159,8 @@ package final class Supervisor: Service {
             try await work()
         } catch {
             sender.finish()
+            // What ended the run has been thrown already, and this came of it.
+            guard !Task.isCancelled else { return }
             throw error
         }
     }
@@ -156,10 +169,8 @@ package final class Supervisor: Service {
     private func watch() async throws {
         while !Task.isCancelled {
             let stages = try await patiently { try await self.store.status() }
-            if let stages {
-                sender.yield(.status(stages))
-                await observe(stages)
-            }
+            sender.yield(.status(stages))
+            await observe(stages)
             guard await pause(options.interval) else { return }
         }
     }
@@ -168,7 +179,7 @@ package final class Supervisor: Service {
     /// between an event and its evaluation.
     private func reap() async throws {
         while await pause(store.terms.heartbeat) {
-            _ = try await patiently {
+            try await patiently {
                 for dead in try await self.store.reap(supervisor: getpid()) {
                     self.logger.warning("worker \(dead.worker) of \(dead.stage) is gone: \(dead.ending.word)")
                 }
@@ -177,13 +188,11 @@ package final class Supervisor: Service {
         }
     }
 
-    /// Only looking can wait until the disk has space or a long transaction is over; all else fails the run.
-    private func patiently<T>(_ look: () async throws -> T) async throws -> T? {
-        do {
-            return try await look()
-        } catch let error as LeatError where error.code == .busy || error.code == .diskFull {
-            logger.warning("\(printable(error.description))")
-            return nil
+    /// Every call of the store once the run has begun: neither a full disk nor a long transaction ends it.
+    private func patiently<Value>(_ work: () async throws -> Value) async throws -> Value {
+        try await patience {
+            try check()
+            return try await work()
         }
     }
 
@@ -208,6 +217,7 @@ package final class Supervisor: Service {
             return Array(state.children.values)
         }
         for child in children { killing ? child.kill() : child.terminate() }
+        if killing { patience.giveUp() }
     }
 
     // MARK: One worker
@@ -223,9 +233,17 @@ package final class Supervisor: Service {
             ending = .crashed(error.description)
         }
         let pid = state.withLock { $0.children.removeValue(forKey: slot)?.pid }
+        let account: DeathAccount
+        do {
+            account = try await record(ending, of: slot, pid: pid, log: command.log)
+        } catch {
+            guard Task.isCancelled else { throw error }
+            logger.warning("the end of \(slot) could not be written down: \(printable("\(error)"))")
+            return
+        }
         if Task.isCancelled { return }
-        let account = try await record(ending, of: slot, pid: pid, log: command.log)
-        sender.yield(.ended(slot, account, try await store.status()))
+        let stages = try await patiently { try await store.status() }
+        sender.yield(.ended(slot, account, stages))
     }
 
     private func register(_ child: ChildProcess, in slot: Slot) {
@@ -238,8 +256,11 @@ package final class Supervisor: Service {
     }
 
     /// A worker that was asked to end, and did, is no suspect, even if it had to be killed.
+    ///
+    /// When an error ends the run, workers are killed with their tasks, and may have met the same error themselves.
     private func ending(of termination: Termination) -> WorkerEnding {
-        guard state.withLock({ $0.isEnding }) else { return termination.workerEnding }
+        if Task.isCancelled, termination == .exited(ReservedStatus.internalError) { return .stopped }
+        guard Task.isCancelled || state.withLock({ $0.isEnding }) else { return termination.workerEnding }
         switch termination {
         case .exited(0), .exited(128 + SIGTERM), .exited(128 + SIGINT): return .stopped
         case .signalled(SIGTERM), .signalled(SIGINT), .signalled(SIGKILL): return .stopped
@@ -250,7 +271,7 @@ package final class Supervisor: Service {
     private func record(
         _ ending: WorkerEnding, of slot: Slot, pid: Int32?, log: String
     ) async throws -> DeathAccount {
-        let records = try await store.workers()
+        let records = try await patiently { try await store.workers() }
         let worker = state.withLock { state in
             // A process goes on under a new number when it was declared dead: the last one counts.
             let its = records.filter { $0.stage == slot.stage && $0.pid == pid && !state.seen.contains($0.id) }
@@ -258,19 +279,21 @@ package final class Supervisor: Service {
             return its.max { $0.id < $1.id }
         }
         if let worker {
-            let account = try await store.end(worker.id, ending)
+            let account = try await patiently { try await store.end(worker.id, ending) }
             if worker.ending == nil, ending.isSuspicious {
                 logger.warning("worker \(worker.id) (\(slot), process \(worker.pid)): \(describe(ending)); log: \(log)")
             }
             return account
         }
         guard ending.isSuspicious else { return .nobody }
-        // It died before it had enrolled. That counts against the stage, so it is enrolled on its behalf.
+        // It died before it had enrolled. That counts against the stage, so it is enrolled on its behalf. As killed it
+        // would be nobody's, like one that only waited.
+        let early: WorkerEnding = ending == .killed ? .crashed("killed before it had enrolled") : ending
         let enrollment = Enrollment(stage: slot.stage, pid: pid ?? getpid(), supervisor: getpid(), log: log)
-        let unborn = try await store.enroll(enrollment)
+        let unborn = try await patiently { try await store.enroll(enrollment) }
         state.withLock { _ = $0.seen.insert(unborn) }
-        logger.warning("\(slot) died before it could begin: \(describe(ending)); log: \(log)")
-        return try await store.end(unborn, ending)
+        logger.warning("\(slot) died before it could begin: \(describe(early)); log: \(log)")
+        return try await patiently { try await store.end(unborn, early) }
     }
 
     private func describe(_ ending: WorkerEnding) -> String {

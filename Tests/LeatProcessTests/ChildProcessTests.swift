@@ -30,7 +30,7 @@ struct ChildProcessTests {
         arguments: [
             ("exit 0", Termination.exited(0), WorkerEnding.crashed("exited with status 0 without having finished")),
             ("exit 3", .exited(3), .crashed("exited with status 3 without having finished")),
-            ("exit 124", .exited(124), .timedOut("it was not finished within its time")),
+            ("exit 124", .exited(124), .timedOut("no result within the stage's timeout")),
             ("kill -9 $$", .signalled(9), .killed),
             ("kill -ABRT $$", .signalled(6), .crashed("signal 6 (SIGABRT)")),
             ("kill -SEGV $$", .signalled(11), .crashed("signal 11 (SIGSEGV)")),

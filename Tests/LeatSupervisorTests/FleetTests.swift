@@ -61,6 +61,18 @@ struct FleetTests {
         #expect(fleet.event(.ended(slot, .nobody, beginning)) == [.pause(slot, .milliseconds(100))])
     }
 
+    @Test("starts a worker again and again that is killed while it waits, ever more slowly")
+    func killedIdle() throws {
+        var fleet = Fleet(plan: try plan(), workers: [:])
+        _ = fleet.event(.status(beginning))
+        let slot = Slot("square", 1)
+
+        let actions = (0..<20).flatMap { _ in fleet.event(.ended(slot, .nobody, beginning)) + fleet.event(.due(slot)) }
+
+        #expect(actions.filter { $0 == .start(slot) }.count == 20)
+        #expect(actions.filter { $0 == .pause(slot, RestartPolicy.cap) }.count == 13)
+    }
+
     @Test("starts nobody for a stage that has failed, and goes on with the others")
     func failedStage() throws {
         var fleet = Fleet(plan: try plan(), workers: [:])

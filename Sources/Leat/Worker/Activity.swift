@@ -17,6 +17,8 @@ package final class Activity: Sendable {
         package var serial: Int64
         /// `nil` when the call is on more than one item, or on none.
         package var item: ItemID?
+        /// The call is made inside the store's transaction: it holds the lock that whoever wants to write waits for.
+        package var isInTransaction: Bool
     }
 
     private struct State {
@@ -24,6 +26,7 @@ package final class Activity: Sendable {
         var began: Int64?
         var item: Item?
         var items: [Item] = []
+        var isInTransaction = false
     }
 
     private let stage: StageName
@@ -43,24 +46,26 @@ package final class Activity: Sendable {
     ///
     /// - Returns: the instant.
     @discardableResult
-    package func begin(_ item: Item?) -> Int64 {
+    package func begin(_ item: Item?, inTransaction isInTransaction: Bool = false) -> Int64 {
         let now = time.instant
         state.withLock { state in
             state.serial += 1
             state.began = now
             state.item = item
+            state.isInTransaction = isInTransaction
         }
         return now
     }
 
     /// A call on several items begins.
-    package func begin(batch items: [Item]) {
+    package func begin(batch items: [Item], inTransaction isInTransaction: Bool = false) {
         let now = time.instant
         state.withLock { state in
             state.serial += 1
             state.began = now
             state.item = items.count == 1 ? items[0] : nil
             state.items = items
+            state.isInTransaction = isInTransaction
         }
     }
 
@@ -85,7 +90,8 @@ package final class Activity: Sendable {
         let now = time.instant
         return state.withLock { state in
             guard let began = state.began, now - began > limit.nanoseconds else { return nil }
-            return Overdue(serial: state.serial, item: state.item?.id)
+            return Overdue(
+                serial: state.serial, item: state.item?.id, isInTransaction: state.isInTransaction)
         }
     }
 

@@ -3,16 +3,18 @@ internal import Synchronization
 
 /// Shows a worker's life to others, and ends its process when a call of the user's function takes too long.
 ///
-/// It runs on a thread of its own, since the function may keep every thread of the
-/// cooperative pool busy, and must not depend on the work in any way.
+/// It runs on threads of its own, since the function may keep every thread of the
+/// cooperative pool busy, and must not depend on the work in any way: one beats,
+/// and one looks at the clock and never at the store, since a call that hangs
+/// inside a transaction holds up every beat.
 final class Heartbeat: Sendable {
     private struct State {
         var worker: WorkerID?
         var isLost = false
         var isFileReplaced = false
         var isStopping = false
-        /// No thread is running: not yet, or no more.
-        var isOver = true
+        /// How many of its threads are running.
+        var threads = 0
         var waiter: CheckedContinuation<Void, Never>?
     }
 
@@ -20,21 +22,27 @@ final class Heartbeat: Sendable {
     private let stage: StageDefinition
     private let activity: Activity
     private let isProcess: Bool
+    private let patience: Duration
     private let logger: Logger
     private let stop: StopSignal
     private let onFatal: @Sendable (WorkerFatal) -> Void
     private let bell = Bell()
+    private let watchBell = Bell()
     private let state = Mutex(State())
 
-    /// - Parameter isProcess: whether `onFatal` ends the process, so that the timeout is written down as its ending.
+    /// - Parameters:
+    ///   - isProcess: whether `onFatal` ends the process, so that the timeout is written down as its ending.
+    ///   - patience: how long that writing may take; somebody else may hold the lock.
     init(
-        _ store: any Store, _ stage: StageDefinition, _ activity: Activity, isProcess: Bool, logger: Logger,
-        stop: StopSignal, onFatal: @escaping @Sendable (WorkerFatal) -> Void
+        _ store: any Store, _ stage: StageDefinition, _ activity: Activity, isProcess: Bool,
+        patience: Duration = .seconds(5), logger: Logger, stop: StopSignal,
+        onFatal: @escaping @Sendable (WorkerFatal) -> Void
     ) {
         self.store = store
         self.stage = stage
         self.activity = activity
         self.isProcess = isProcess
+        self.patience = patience
         self.logger = logger
         self.stop = stop
         self.onFatal = onFatal
@@ -56,43 +64,63 @@ final class Heartbeat: Sendable {
     func pause() { state.withLock { $0.worker = nil } }
 
     func begin() throws {
-        state.withLock { $0.isOver = false }
+        try start { self.run() }
+        try start { self.watch() }
+    }
+
+    private func start(_ body: @escaping @Sendable () -> Void) throws {
+        state.withLock { $0.threads += 1 }
         do {
-            try DedicatedThread.start { self.run() }
+            try DedicatedThread.start {
+                body()
+                self.leave()
+            }
         } catch {
-            state.withLock { $0.isOver = true }
+            leave()
             throw error
         }
     }
 
-    /// Returns when the thread will not touch the store again.
+    /// One of the threads has come to its end.
+    private func leave() {
+        state.withLock { state in
+            state.threads -= 1
+            return state.threads == 0 ? state.waiter.take() : nil
+        }?.resume()
+    }
+
+    /// Returns when no thread will touch the store again, or report anything.
     func end() async {
         await withCheckedContinuation { continuation in
             let isOver = state.withLock { state in
                 state.isStopping = true
-                if !state.isOver { state.waiter = continuation }
-                return state.isOver
+                if state.threads > 0 { state.waiter = continuation }
+                return state.threads == 0
             }
             if isOver { continuation.resume() }
             bell.ring()
+            watchBell.ring()
         }
     }
 
     private func run() {
         var pulse = Pulse(heartbeat: store.terms.heartbeat, timeout: stage.timeout)
         while !state.withLock({ $0.isStopping }) {
-            let asleep = SuspendingClock.now
             bell.wait(for: pulse.pause)
-            if let lost = pulse.stoodStill(from: asleep, to: SuspendingClock.now) { activity.stoodStill(for: lost) }
             guard let worker = state.withLock({ $0.isStopping ? nil : $0.worker }) else { continue }
-            // First, since a beat may have to wait for a lock that the hanging call holds.
-            if let overdue = activity.overdue(stage.timeout), pulse.isNews(overdue) { report(overdue, worker) }
             if pulse.isDue(at: SuspendingClock.now) { beat(worker) }
         }
-        state.withLock { state in
-            state.isOver = true
-            return state.waiter.take()
-        }?.resume()
+    }
+
+    private func watch() {
+        var pulse = Pulse(heartbeat: store.terms.heartbeat, timeout: stage.timeout)
+        while !state.withLock({ $0.isStopping }) {
+            let asleep = SuspendingClock.now
+            watchBell.wait(for: pulse.pause)
+            if let lost = pulse.stoodStill(from: asleep, to: SuspendingClock.now) { activity.stoodStill(for: lost) }
+            guard let worker = state.withLock({ $0.isStopping ? nil : $0.worker }) else { continue }
+            if let overdue = activity.overdue(stage.timeout), pulse.isNews(overdue) { report(overdue, worker) }
+        }
     }
 
     private func beat(_ worker: WorkerID) {
@@ -126,17 +154,37 @@ final class Heartbeat: Sendable {
             return onFatal(.timedOut(stage.name, item: overdue.item, after: stage.timeout))
         }
         logger.critical("No result for \(what) within \(limit); this worker ends.")
-        do {
-            try store.endBlocking(worker, .timedOut("no result within \(limit)"), culprit: overdue.item)
-        } catch {
-            // The process ends all the same, and its death is found by others.
-            logger.error("The timeout could not be written down: \(error)")
-        }
+        // Inside a transaction it would wait for the lock that the call itself holds; the process's exit status tells.
+        if !overdue.isInTransaction { writeDown("no result within \(limit)", worker, overdue.item) }
         onFatal(.timedOut(stage.name, item: overdue.item, after: stage.timeout))
     }
 }
 
-/// When the heartbeat's thread wakes, and what it has to do then.
+extension Heartbeat {
+    /// Writes the timeout down before the process ends, unless somebody else keeps it from writing for too long.
+    private func writeDown(_ reason: String, _ worker: WorkerID, _ culprit: ItemID?) {
+        let isWritten = Bell()
+        do {
+            try DedicatedThread.start { [store, logger] in
+                do {
+                    try store.endBlocking(worker, .timedOut(reason), culprit: culprit)
+                } catch {
+                    // The process ends all the same, and its death is found by others.
+                    logger.error("The timeout could not be written down: \(error)")
+                }
+                isWritten.ring()
+            }
+        } catch {
+            logger.error("The timeout could not be written down: \(error)")
+            return
+        }
+        if !isWritten.wait(for: patience) {
+            logger.error("The timeout could not be written down within \(text(patience)); others find out.")
+        }
+    }
+}
+
+/// When a thread of the heartbeat wakes, and what it has to do then.
 struct Pulse {
     private let heartbeat: Duration
     /// Between two looks: a beat apart, or a quarter of a timeout that is shorter.

@@ -25,7 +25,8 @@ public struct StageWorker: Service {
     ///   - pid: The process that the worker's life hangs on.
     ///   - supervisor: The process that will learn its exit status, if there is one.
     ///   - log: Where its log goes, for people.
-    ///   - onFatal: Called on the heartbeat's thread when the process must end at once, after that was written down.
+    ///   - onFatal: Called on a thread of the heartbeat when the process must end at once. That was written down before
+    ///     if it could be: not when the call that hangs holds the store's lock, nor when another held it for 5 s.
     /// - Throws: ``LeatError/Code/notFound`` when the pipeline has no such stage.
     public init(
         _ stage: StageName, of pipeline: Pipeline, on store: any Store, pid: Int32, supervisor: Int32? = nil,
@@ -89,7 +90,7 @@ public struct StageWorker: Service {
             exit = try await session.run()
         } catch {
             await heartbeat.end()
-            await session.abandon()
+            await session.abandon(after: error)
             throw error
         }
         await heartbeat.end()

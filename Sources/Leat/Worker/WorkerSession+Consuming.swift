@@ -9,11 +9,13 @@ extension WorkerSession {
             do {
                 switch action {
                 case .claim:
+                    try await tidyUp()
                     action = isStopping ? .stop : .after(try await claim(), isStopping: isStopping)
                 case .work(let lease):
-                    action = .after(try await work(on: lease), isStopping: isStopping)
+                    try await tidyUp()
+                    action = .after(try await workUnrefused(on: lease), isStopping: isStopping)
                 case .handBack(let lease):
-                    _ = try await store.commit(Step(.released, of: lease), next: nil)
+                    _ = try await commit(Step(.released, of: lease), next: nil)
                     action = .stop
                 case .rest(let until):
                     try await rest(until: until)
@@ -33,13 +35,28 @@ extension WorkerSession {
     }
 
     private func claim() async throws -> Claim {
-        if stage.spec.takesAll { return try await store.claimAll(stage.name, worker: worker) }
-        return try await store.claim(ClaimRequest(stage.name, worker: worker, limit: stage.batch))
+        let request = ClaimRequest(stage.name, worker: worker, limit: stage.batch)
+        let takesAll = stage.spec.takesAll
+        return try await patiently { [store] in
+            takesAll
+                ? try await store.claimAll(request.stage, worker: request.worker) : try await store.claim(request)
+        }
     }
 
     /// The claim that rides in the next commit's transaction, unless no more is to be begun.
     private var next: ClaimRequest? {
         isStopping ? nil : ClaimRequest(stage.name, worker: worker, limit: stage.batch)
+    }
+
+    /// A step that the database refuses as a whole is its batch's failure: halving finds the culprit.
+    private func workUnrefused(on lease: Lease) async throws -> Claim? {
+        do {
+            return try await work(on: lease)
+        } catch let error as LeatError where error.code == .stepRefused {
+            logger.warning("A step of \(lease.items.count) items was refused: \(error)")
+            guard !stage.spec.takesAll else { return try await failedWhole(lease, error) }
+            return try await commit(Step(.failedTogether(Failure(from: error)), of: lease), next: next)
+        }
     }
 
     private func work(on lease: Lease) async throws -> Claim? {
@@ -82,13 +99,13 @@ extension WorkerSession {
         }
         activity.rest()
         if failures.isEmpty, begun == lease.items.count {
-            return try await store.commit(Step(.done, of: lease, outputs: outputs), next: next)
+            return try await commit(Step(.done, of: lease, outputs: outputs), next: next)
         }
         var outcomes = failures
         for (index, item) in lease.items.enumerated() where failures[item.id] == nil {
             outcomes[item.id] = index < begun ? .done : .released
         }
-        return try await store.commit(Step(.each(outcomes), of: lease, outputs: outputs), next: next)
+        return try await commit(Step(.each(outcomes), of: lease, outputs: outputs), next: next)
     }
 
     private func outcome(of error: any Error, on item: Item) -> Outcome {
@@ -102,12 +119,12 @@ extension WorkerSession {
         on lease: Lease, _ body: @escaping @Sendable (any TransactionContext, Item) throws -> [Output]
     ) async throws -> Claim? {
         let step = TransactionalStep(of: lease) { [activity] context, item in
-            activity.begin(item)
+            activity.begin(item, inTransaction: true)
             // What the store does between two calls is not the user's function.
             defer { activity.rest() }
             return try Activity.$current.withValue(activity) { try body(context, item) }
         }
-        return try await store.commit(step, next: next)
+        return try await commit(step, next: next)
     }
 
     // MARK: Batches
@@ -132,14 +149,14 @@ extension WorkerSession {
             step = Step(isInterruption(error) ? .released : .failedTogether(failure), of: lease)
         }
         activity.rest()
-        return try await store.commit(step, next: next)
+        return try await commit(step, next: next)
     }
 
     /// What can't be read is settled first and alone: the others are not to be halved, nor tried again, for it.
     private func settle(_ rejected: [ItemID: Failure], of lease: Lease, next: ClaimRequest?) async throws -> Claim? {
         guard !rejected.isEmpty else { return nil }
         logger.info("\(rejected.count) items of a batch can't be read.")
-        return try await store.commit(Step(.each(rejected.mapValues(Outcome.failed)), of: lease), next: next)
+        return try await commit(Step(.each(rejected.mapValues(Outcome.failed)), of: lease), next: next)
     }
 
     // MARK: Whole inputs
@@ -157,7 +174,7 @@ extension WorkerSession {
             return try await failedWhole(lease, error)
         }
         activity.rest()
-        _ = try await store.commit(Step(.done, of: lease, outputs: outputs, endsStage: true), next: nil)
+        _ = try await commit(Step(.done, of: lease, outputs: outputs, endsStage: true), next: nil)
         progressed()
         return nil
     }
@@ -167,10 +184,13 @@ extension WorkerSession {
     ) async throws -> Claim? {
         let thrown = ThrownError()
         do {
-            try await store.commitAll(lease) { [activity] context, items in
-                activity.begin(batch: items)
-                defer { activity.rest() }
-                return try thrown.noting { try Activity.$current.withValue(activity) { try body(context, items) } }
+            try await patiently { [store, activity] in
+                thrown.forget()
+                try await store.commitAll(lease) { context, items in
+                    activity.begin(batch: items, inTransaction: true)
+                    defer { activity.rest() }
+                    return try thrown.noting { try Activity.$current.withValue(activity) { try body(context, items) } }
+                }
             }
         } catch {
             // What the user's function threw is the stage's failure; what the store threw is not.
@@ -184,7 +204,7 @@ extension WorkerSession {
     private func failedWhole(_ lease: Lease, _ error: any Error) async throws -> Claim? {
         activity.rest()
         if isInterruption(error) {
-            _ = try await store.commit(Step(.released, of: lease), next: nil)
+            _ = try await commit(Step(.released, of: lease), next: nil)
         } else {
             try await chargeStage(error)
         }
@@ -197,6 +217,8 @@ final class ThrownError: Sendable {
     private let state = Mutex<(any Error)?>(nil)
 
     var error: (any Error)? { state.withLock { $0 } }
+    /// The step is tried again.
+    func forget() { state.withLock { $0 = nil } }
 
     func noting<Value>(_ body: () throws -> Value) throws -> Value {
         do {

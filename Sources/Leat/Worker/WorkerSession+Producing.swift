@@ -7,15 +7,18 @@ extension WorkerSession {
         while true {
             if isStopping { return try await stopped() }
             do {
+                try await tidyUp()
                 switch tour.next() {
                 case .open(let shard):
-                    let opening = try await store.open(ShardID(stage.name, shard), by: worker)
+                    let opening = try await patiently { [store, stage, worker] in
+                        try await store.open(ShardID(stage.name, shard), by: worker)
+                    }
                     guard case .opened(let hold) = opening else {
                         tour.refused(opening)
                         continue
                     }
                     logger.debug("Shard '\(hold.id)' is open at epoch \(hold.epoch), behind \(hold.emitted) items.")
-                    if try await run(hold) { tour.completed() } else { tour.gaveUp() }
+                    if try await runUnrefused(hold) { tour.completed() } else { tour.gaveUp() }
                 case .rest:
                     try await rest()
                     tour.rested()
@@ -27,6 +30,16 @@ extension WorkerSession {
                 tour.gaveUp()
                 try await enrollAnew()
             }
+        }
+    }
+
+    /// A step that the database refuses as a whole is the stage's failure: there is no item to blame.
+    private func runUnrefused(_ hold: ShardHold) async throws -> Bool {
+        do {
+            return try await run(hold)
+        } catch let error as LeatError where error.code == .stepRefused {
+            try await chargeStage(error)
+            return false
         }
     }
 
@@ -51,14 +64,15 @@ extension WorkerSession {
             hold: hold, batch: stage.batch, activity: activity, isStopping: { [stop] in stop.isAsked },
             emit: { [self] chunk in
                 do {
-                    try await store.emit(
+                    try await emit(
                         Emission(hold, outputs: chunk.outputs, cursor: chunk.cursor, isLast: chunk.isLast))
+                    isEnded = chunk.isLast
+                    progressed()
+                    try await tidyUp()
                 } catch {
                     storeError = error
                     throw error
                 }
-                isEnded = chunk.isLast
-                progressed()
             })
         do {
             try await Activity.$current.withValue(activity) { try await body(run) }
@@ -80,7 +94,7 @@ extension WorkerSession {
             return false
         }
         activity.rest()
-        try await store.emit(Emission(hold, outputs: [], cursor: nil, isLast: true))
+        try await emit(Emission(hold, outputs: [], cursor: nil, isLast: true))
         progressed()
         return true
     }
@@ -90,12 +104,15 @@ extension WorkerSession {
     ) async throws -> Bool {
         let thrown = ThrownError()
         let emission = Emission(hold, outputs: [], cursor: nil, isLast: true) { [activity] context in
-            activity.begin(nil)
+            activity.begin(nil, inTransaction: true)
             defer { activity.rest() }
             try thrown.noting { try Activity.$current.withValue(activity) { try body(context) } }
         }
         do {
-            try await store.emit(emission)
+            try await patiently { [store] in
+                thrown.forget()
+                try await store.emit(emission)
+            }
         } catch {
             // What the user's function threw is the stage's failure; what the store threw is not.
             guard let error = thrown.error else { throw error }

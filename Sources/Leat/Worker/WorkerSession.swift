@@ -53,10 +53,19 @@ final class WorkerSession {
     }
 
     /// Goes on under a new number; what was held under the old one is handed back.
+    ///
+    /// Told to stop, it does not begin again: its process may end at once then, and a new row would look like that of
+    /// one that was killed.
     func enrollAnew() async throws {
+        guard !isStopping else { return }
         // Nothing to do where it was declared dead; where only its lease was taken away it would live on for nobody.
         try await end(.stopped)
-        worker = try await store.enroll(enrollment)
+        try await enroll()
+    }
+
+    private func enroll() async throws {
+        guard !isStopping else { return }
+        worker = try await patiently { [store, enrollment] in try await store.enroll(enrollment) }
         began()
     }
 
@@ -64,7 +73,7 @@ final class WorkerSession {
 
     private func end(_ ending: WorkerEnding) async throws {
         heartbeat.pause()
-        try await store.end(worker, ending)
+        _ = try await patiently { [store, worker] in try await store.end(worker, ending) }
     }
 
     func finished() async throws -> WorkerExit {
@@ -90,10 +99,14 @@ final class WorkerSession {
         return .stopped
     }
 
-    /// After an error of the store: nobody is suspected.
-    func abandon() async {
+    /// After an error of the store: a lock that stayed taken and a full disk are nobody's fault; any other error
+    /// spends the stage's crash budget, so that it does not come back for ever.
+    func abandon(after error: any Error) async {
+        let isNobodys = error.isPassing || error is CancellationError
         do {
-            try await end(.stopped)
+            // Once: whoever calls waits for the error.
+            heartbeat.pause()
+            try await store.end(worker, isNobodys ? .stopped : .crashed(Failure(from: error).reason))
         } catch {
             // The first error is the one to tell; the lease ends by itself.
             logger.error("The worker's end could not be written down: \(error)")
@@ -108,12 +121,53 @@ final class WorkerSession {
         let pause = Duration.milliseconds(min(left, 1000))
         let seen = mark
         mark = try await cutShort { [store] in try await store.change(since: seen, within: pause) } ?? seen
+        try await tidyUp()
+    }
+
+    /// About once a second, busy or idle: finds who died, and what a crash kept from being evaluated.
+    func tidyUp() async throws {
         guard !isStopping, store.time.instant - tidied >= Duration.seconds(1).nanoseconds else { return }
         tidied = store.time.instant
-        for dead in try await store.reap(supervisor: nil) {
-            logger.notice("Worker \(dead.worker) of stage '\(dead.stage)' was found ended: \(dead.ending.word).")
+        do {
+            for dead in try await store.reap(supervisor: nil) {
+                logger.notice("Worker \(dead.worker) of stage '\(dead.stage)' was found ended: \(dead.ending.word).")
+            }
+            try await store.evaluate()
+        } catch let error where error.isPassing {
+            // The next time will do; its own steps are what has to wait.
+            logger.debug("The store could not be looked after: \(error)")
         }
-        try await store.evaluate()
+    }
+
+    // MARK: Committing
+
+    func commit(_ step: Step, next: ClaimRequest?) async throws -> Claim? {
+        try await patiently { [store] in try await store.commit(step, next: next) }
+    }
+
+    func commit(_ step: TransactionalStep, next: ClaimRequest?) async throws -> Claim? {
+        try await patiently { [store] in try await store.commit(step, next: next) }
+    }
+
+    func emit(_ emission: Emission) async throws {
+        try await patiently { [store] in try await store.emit(emission) }
+    }
+
+    /// Tries a step of the store again as long as only room or the lock is wanting: the work that it commits is done,
+    /// and is not to be done again for that.
+    ///
+    /// A stop cuts the waiting short; the step is tried once more then.
+    func patiently<Value: Sendable>(_ step: @escaping @Sendable () async throws -> Value) async throws -> Value {
+        var isTold = false
+        while true {
+            do {
+                return try await step()
+            } catch let error where error.isPassing && !isStopping {
+                if !isTold { logger.error("Waiting, and trying again every second: \(error)") }
+                isTold = true
+                try await cutShort { try await Task.sleep(for: .seconds(1)) }
+            }
+        }
     }
 
     /// Something was committed.
@@ -146,15 +200,14 @@ final class WorkerSession {
         logger.error("The stage's function failed: \(failure.reason)")
         try await end(.crashed(failure.reason))
         if isFinal {
-            for _ in 1..<max(stage.spec.policy.crashes, 2) {
-                worker = try await store.enroll(enrollment)
-                try await store.end(worker, .crashed(failure.reason))
+            for _ in 1..<max(stage.spec.policy.crashes, 1) {
+                worker = try await patiently { [store, enrollment] in try await store.enroll(enrollment) }
+                try await end(.crashed(failure.reason))
             }
         }
         let pause = stage.spec.policy.retry.delay(afterFailure: failuresInARow, chance: store.time.chance)
         if !isFinal, pause > .zero { try await cutShort { try await Task.sleep(for: pause) } }
-        worker = try await store.enroll(enrollment)
-        began()
+        try await enroll()
     }
 
     /// Whether an error only says that the worker's task was cancelled, which is nobody's failure.
@@ -162,6 +215,12 @@ final class WorkerSession {
 }
 
 extension Error {
+    /// Room or the lock was wanting: nothing is wrong with the step, and it may do later.
+    var isPassing: Bool {
+        guard let error = self as? LeatError else { return false }
+        return error.code == .busy || error.code == .diskFull
+    }
+
     /// The step came too late: its lease or shard is another's now.
     var isLateStep: Bool {
         guard let error = self as? LeatError else { return false }

@@ -7,7 +7,8 @@ struct RestartCommand: AsyncParsableCommand {
         commandName: "restart", abstract: "Clears a failed stage, so that it alone may go on.",
         discussion: """
             It clears the stage's trip and its crash budget, and touches no item: only what was not settled is done. A \
-            run that is going on starts its workers again; otherwise the pipeline's own command does.
+            run that is going on starts the stage's workers again. A run ends when nothing else can go on; once it \
+            has, the pipeline's own command goes on.
             """)
 
     @OptionGroup var database: DatabaseArgument
@@ -19,6 +20,14 @@ struct RestartCommand: AsyncParsableCommand {
         let (database, plan) = try await OpenStore.existing(database.db)
         let stage = try stageName(stage, in: plan)
         try await database.store.restart(stage, by: orderer("restart"))
-        try report(OrderLine(order: "restart", stage: stage), "stage \(stage) may go on", output.format)
+        // Asked after the order: a run that is over by now may not have seen it.
+        let isRunning = try FileLock.isHeld(path: database.runLock)
+        try report(OrderLine(order: "restart", stage: stage), Self.reply(stage, isRunning: isRunning), output.format)
+    }
+
+    static func reply(_ stage: StageName, isRunning: Bool) -> String {
+        isRunning
+            ? "stage \(stage) may go on: the run starts its workers again (if it was just ending, run the pipeline again)"
+            : "stage \(stage) may go on: run the pipeline again"
     }
 }

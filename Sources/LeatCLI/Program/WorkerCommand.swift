@@ -25,12 +25,15 @@ struct WorkerCommand<Program: PipelineProgram>: AsyncParsableCommand {
     var log: String?
 
     func run() async throws {
+        // Before anything that may take its time: the pipeline is the user's code.
+        let lifeline = supervisor.map { _ in WorkerLifeline.watch() }
         let pipeline = try Program.pipeline
         let stage = try stageName(stage, in: pipeline.plan)
+        // A supervisor's database is there. If it isn't any more, a new one would be run from nothing.
         let database = try await OpenStore.open(
-            database.path(for: pipeline), creating: true, lease: lease.duration)
+            database.path(for: pipeline), creating: supervisor == nil, lease: lease.duration)
         let run = WorkerRun(
-            stage: stage, pipeline: pipeline, database: database, supervisor: supervisor, log: log)
+            stage: stage, pipeline: pipeline, database: database, supervisor: supervisor, lifeline: lifeline, log: log)
         throw try await run.run().code
     }
 }

@@ -36,6 +36,7 @@ struct ProgramRun: Sendable {
         let executable = try executablePath()
         supervisor = Supervisor(
             store: database.store, plan: pipeline.plan, lockPath: database.runLock, options: options, logger: logger,
+            check: { try database.checkPlace() },
             command: { slot in
                 let log = database.log(of: slot)
                 return ChildCommand(
@@ -55,7 +56,12 @@ struct ProgramRun: Sendable {
         guard let outcome = supervisor.outcome else {
             throw LeatError(.storeFailed, "The run ended without an outcome; look at its log and run it again.")
         }
-        try await database.checkpoint()
+        do {
+            try await database.checkpoint()
+        } catch {
+            // What the log holds is as durable; only who copies the file must copy its -wal too.
+            logger.warning("The log was not copied into the database: \(printable("\(error)"))")
+        }
         switch RunVerdict.judge(outcome.stages, of: pipeline.plan) {
         case .over(let end) where !outcome.isInterrupted || end == .complete || end == .completeWithErrors:
             await display.end(outcome.stages, end.word, CommandStatus(of: end))

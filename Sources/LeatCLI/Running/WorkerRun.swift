@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Leat
 internal import LeatProcess
 internal import Logging
@@ -21,15 +20,17 @@ struct WorkerRun: Sendable {
     let database: OpenStore
     /// The process that holds this one's lifeline.
     let supervisor: Int32?
+    /// It is being watched already.
+    let lifeline: WorkerLifeline?
     let log: String?
 
     func run() async throws -> CommandStatus {
         let logger = ConsoleLog.logger("leat.worker", level: .info, through: nil)
-        if supervisor != nil { hangOn() }
         let service = WorkerService(
             try StageWorker(
                 stage, of: pipeline, on: database.store, pid: getpid(), supervisor: supervisor, log: log,
                 logger: logger))
+        lifeline?.handBack(on: database.store) { service.cancel() }
         // Ctrl-C is the supervisor's affair: it drains its workers by SIGTERM.
         if supervisor != nil { signal(SIGINT, SIG_IGN) }
         let signal = try await runUntilSignalled(
@@ -43,48 +44,45 @@ struct WorkerRun: Sendable {
         case .lost, nil: return .internalError
         }
     }
-
-    /// Ends this process when its supervisor is gone, whatever the stage's function does: what it holds is handed back
-    /// without blame, or, if the database does not answer within two seconds, left to be found.
-    private func hangOn() {
-        let store = database.store
-        Lifeline.watchStandardInput {
-            exitNow(CommandStatus.terminated.rawValue, afterAtMost: .seconds(2)) {
-                let isDone = DispatchSemaphore(value: 0)
-                // A thread of its own, and not the pool's: the stage's function may have blocked those.
-                Task.detached(executorPreference: ThreadExecutor()) {
-                    defer { isDone.signal() }
-                    for worker in try await store.workers() where worker.pid == getpid() && worker.ending == nil {
-                        try store.endBlocking(worker.id, .stopped, culprit: nil)
-                    }
-                }
-                isDone.wait()
-            }
-        }
-    }
 }
 
-/// Keeps how the worker ended, which `Service` has no place for.
+/// Keeps how the worker ended, which `Service` has no place for, and can be stopped from any thread.
 private final class WorkerService: Service {
     private let worker: StageWorker
-    private let result = Mutex<WorkerExit?>(nil)
+    private let state = Mutex(State())
+
+    private struct State {
+        var exit: WorkerExit?
+        var task: Task<WorkerExit, any Error>?
+        var isCancelled = false
+    }
 
     init(_ worker: StageWorker) { self.worker = worker }
 
-    var exit: WorkerExit? { result.withLock { $0 } }
+    var exit: WorkerExit? { state.withLock { $0.exit } }
 
     func run() async throws {
-        let exit = try await worker.work()
-        result.withLock { $0 = exit }
+        // The task takes over this one's graceful shutdown.
+        let task = Task { [worker] in try await worker.work() }
+        let isCancelled = state.withLock { state in
+            state.task = task
+            return state.isCancelled
+        }
+        if isCancelled { task.cancel() }
+        let exit = try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
+        state.withLock { $0.exit = exit }
     }
-}
 
-/// Runs tasks on a thread of its own.
-private final class ThreadExecutor: TaskExecutor {
-    private let queue = DispatchQueue(label: "leat.lifeline.executor")
-
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    /// The worker has been asked to stop when this returns, even if no thread of the pool is free.
+    func cancel() {
+        let task = state.withLock { state in
+            state.isCancelled = true
+            return state.task
+        }
+        task?.cancel()
     }
 }

@@ -40,10 +40,22 @@ struct CrashProgram: PipelineProgram {
                     database: { (database: Database, value: Int) in
                         pause()
                         try database.execute(sql: "INSERT INTO kept (value) VALUES (?)", arguments: [value])
+                        if value == 770 { try misbehave(inside: database) }
                     }
                 )
                 .batch(16)
-                .tables { try $0.execute(sql: "CREATE TABLE IF NOT EXISTS kept (value INTEGER NOT NULL)") }
+                .timeout(.seconds(1))
+                .retry(RetryPolicy(attempts: 2, base: .milliseconds(1)))
+                .tables { database in
+                    try database.execute(
+                        sql: """
+                            CREATE TABLE IF NOT EXISTS kept (value INTEGER NOT NULL);
+                            CREATE TABLE IF NOT EXISTS parent (id INTEGER PRIMARY KEY);
+                            CREATE TABLE IF NOT EXISTS child (
+                                parent INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED
+                            )
+                            """)
+                }
                 Consumer(
                     "sum", after: ["keep"],
                     database: { database in
@@ -72,10 +84,20 @@ struct CrashProgram: PipelineProgram {
                 signal(SIGABRT, SIG_DFL)
                 abort()
             case "hang": while true { usleep(1_000_000) }
-            default: throw Refusal()
+            case "throw": throw Refusal()
+            default: break
             }
         }
         return value * 10
+    }
+
+    /// What goes wrong inside the transaction of the acknowledgement.
+    private static func misbehave(inside database: Database) throws {
+        switch environment("CRASH_POISON") {
+        case "hang inside": while true { usleep(1_000_000) }
+        case "refused at commit": try database.execute(sql: "INSERT INTO child VALUES (1)")
+        default: break
+        }
     }
 
     struct Refusal: Error, CustomStringConvertible { let description = "seventy-seven is refused" }

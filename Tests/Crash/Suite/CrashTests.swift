@@ -53,6 +53,25 @@ struct CrashTests {
         #expect(try await store.verify() == [])
     }
 
+    @Test(
+        "invariant 3: so is one that spoils the transaction it is loaded in",
+        arguments: ["hang inside": "no result within", "refused at commit": "refused what the step wrote"])
+    func poisonInside(kind: String, reason: String) async throws {
+        let scene = try Scene(["CRASH_POISON": kind, "CRASH_ITEMS": "200"])
+
+        let status = try await scene.run("run", "--quiet")
+
+        #expect(status == .exited(30))
+        let store = try await scene.store()
+        let dead = try await store.deadLetters(of: nil, limit: 10)
+        #expect(dead.map(\.stage) == ["keep"])
+        #expect(dead.map(\.payload) == [.text("770")])
+        #expect(dead.map(\.attempts) == [2])
+        #expect(dead.first?.reason.contains(reason) == true, "\(dead)")
+        #expect(try await scene.kept() == (1...200).filter { $0 != 77 }.map { $0 * 10 })
+        #expect(try await store.verify() == [])
+    }
+
     @Test("invariant 1: kill -9 of any process, again and again, changes nothing in what comes out")
     func storm() async throws {
         let scene = try Scene(["CRASH_PAUSE": "800"])

@@ -67,9 +67,11 @@ final class Scene: Sendable {
     /// The store, as soon as the program has made its file and its plan.
     private func opened() async throws -> SQLiteStore {
         while true {
-            if FileManager.default.fileExists(atPath: database) {
+            do {
                 let store = try await store()
                 if try await store.plan() != nil { return store }
+            } catch let error as LeatError where error.code == .notFound || error.code == .foreignFile {
+                // The file is not there, or nobody's yet.
             }
             await Task.yield()
         }

@@ -102,7 +102,7 @@ struct PulseTests {
     func news() {
         var pulse = Pulse(heartbeat: .seconds(1), timeout: .seconds(1))
 
-        let news = [1, 1, 2].map { pulse.isNews(Activity.Overdue(serial: $0, item: nil)) }
+        let news = [1, 1, 2].map { pulse.isNews(Activity.Overdue(serial: $0, item: nil, isInTransaction: false)) }
 
         #expect(news == [true, false, true])
     }
