@@ -126,7 +126,9 @@ let package = Package(
         .testTarget(name: "LeatSupervisorTests", dependencies: ["Leat", "LeatSupervisor"], swiftSettings: settings),
         .testTarget(
             name: "LeatCLITests",
-            dependencies: ["Leat", "LeatCLI", "LeatSQLite", arguments, logging, signals],
+            dependencies: [
+                "Leat", "LeatCLI", "LeatProcess", "LeatSQLite", "LeatSupervisor", arguments, logging, signals,
+            ],
             swiftSettings: settings
         ),
         .testTarget(

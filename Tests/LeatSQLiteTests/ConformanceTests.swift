@@ -25,7 +25,7 @@ struct ConformanceTests {
         let fixture = try Fixture(inMemory: true)
         let number = Atomic(0)
         // More of them: LEAT_MODEL_SEEDS=2000 swift test --filter ConformanceTests/model
-        let seeds = ProcessInfo.processInfo.environment["LEAT_MODEL_SEEDS"].flatMap(UInt64.init) ?? 15
+        let seeds = ProcessInfo.processInfo.environment["LEAT_MODEL_SEEDS"].flatMap(UInt64.init) ?? 60
         try await StoreModel.check(seeds: 0..<seeds, operations: 50) { time in
             let name = number.add(1, ordering: .relaxed).newValue
             return try await SQLiteStore.open("\(fixture.folder.path)/\(name).db", time: time)
