@@ -10,7 +10,7 @@ import Glibc
 import Darwin
 #endif
 
-@Suite("Workers by hand", .serialized)
+@Suite("Workers by hand", .serialized, .timeLimit(.minutes(5)))
 struct ByHandTests {
     @Test("started last to first, nothing ends early and all end by themselves")
     func backwards() async throws {
