@@ -7,9 +7,10 @@ extension SQLiteStore {
     public func status() async throws -> [StageStatus] {
         let plan = try await knownPlan()
         let now = time.wallClock
-        return try await observe { connection in
+        return try await observe { [self] connection in
             var stages: [StageStatus] = []
-            try connection.each(StatusViews(plan).stageStatus, [.int(now)]) { row in
+            let gone = try self.gone(connection).map { "\($0)" }.joined(separator: ",")
+            try connection.each(StatusViews(plan).stageStatus, [.int(now), .text("[\(gone)]")]) { row in
                 stages.append(
                     StageStatus(
                         stage: StageName(unchecked: row.text(0)), kind: StageKind(rawValue: row.text(1)) ?? .consumer,

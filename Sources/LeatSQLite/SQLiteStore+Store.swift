@@ -9,11 +9,12 @@ extension SQLiteStore {
     public func plan() async throws -> Plan? { try await reading { try Transaction.storedPlan(in: $0) } }
 
     public func runID() async throws -> String {
-        let id = try await observe { connection in
-            var id: String?
-            try connection.each("SELECT id FROM leat_run") { id = $0.text(0) }
-            return id
-        }
+        try await observe { [self] in try run($0) }
+    }
+
+    func run(_ connection: Connection) throws -> String {
+        var id: String?
+        try connection.each("SELECT id FROM leat_run") { id = $0.text(0) }
         guard let id else { throw LeatError(.notFound, "This database holds no pipeline yet; run the program once.") }
         return id
     }

@@ -127,8 +127,7 @@ extension SQLiteStore {
     private func ending(of candidate: Candidate, in run: String, caller: Int32?) throws -> WorkerEnding? {
         if !candidate.isOfThisBoot { return .rebooted }
         guard let file else { return candidate.hasExpired ? .silent : nil }
-        let path = file.workerLock(candidate.worker, of: run)
-        guard access(path, F_OK) == 0, try !FileLock.isHeld(path: path) else {
+        guard try isLockFree(file.workerLock(candidate.worker, of: run)) else {
             return candidate.hasExpired ? .silent : nil
         }
         // A supervisor learns how its child died, which nobody else can: its children are left to it, for as long as
@@ -141,18 +140,43 @@ extension SQLiteStore {
     }
 
     public func workers() async throws -> [WorkerRecord] {
-        try await observe { connection in
+        let now = time.wallClock
+        return try await observe { [self] connection in
+            let gone = Set(try gone(connection))
             var workers: [WorkerRecord] = []
             try connection.each(
-                "SELECT id, stage, pid, log, started_at, seen_at, ending FROM leat_workers ORDER BY id"
+                """
+                SELECT id, stage, pid, log, started_at, seen_at, ending, seen_at + lease_ms > ?1
+                FROM leat_workers ORDER BY id
+                """, [.int(now)]
             ) { row in
+                let id = WorkerID(row.int(0))
+                let ending = row.optionalText(6)
                 workers.append(
                     WorkerRecord(
-                        id: WorkerID(row.int(0)), stage: StageName(unchecked: row.text(1)),
-                        pid: Int32(truncatingIfNeeded: row.int(2)), log: row.optionalText(3), startedAt: row.int(4),
-                        seenAt: row.int(5), ending: row.optionalText(6)))
+                        id: id, stage: StageName(unchecked: row.text(1)), pid: Int32(truncatingIfNeeded: row.int(2)),
+                        log: row.optionalText(3), startedAt: row.int(4), seenAt: row.int(5),
+                        isLive: ending == nil && row.int(7) != 0 && !gone.contains(id), ending: ending))
             }
             return workers
         }
+    }
+
+    /// The workers that died without anyone noticing yet: their locks are free.
+    func gone(_ connection: Connection) throws -> [WorkerID] {
+        guard let file else { return [] }
+        var workers: [WorkerID] = []
+        try connection.each("SELECT id FROM leat_workers WHERE ended_at IS NULL") { row in
+            workers.append(WorkerID(row.int(0)))
+        }
+        guard !workers.isEmpty else { return [] }
+        let run = try self.run(connection)
+        return try workers.filter { try isLockFree(file.workerLock($0, of: run)) }
+    }
+
+    /// A lock that is free proves death; one that is held, or not there, proves nothing.
+    private func isLockFree(_ path: String) throws -> Bool {
+        guard access(path, F_OK) == 0 else { return false }
+        return try !FileLock.isHeld(path: path)
     }
 }

@@ -300,6 +300,7 @@ package final class Supervisor: Service {
         switch ending {
         case .finished, .stopped, .rebooted, .silent, .killed: ending.word
         case .crashed(let how), .timedOut(let how): printable(how)
+        case .failed(let failure): printable(failure.reason)
         }
     }
 }

@@ -42,7 +42,7 @@ struct OutputTests {
         let workers = [1, 2, 3].map { number in
             WorkerRecord(
                 id: WorkerID(Int64(number)), stage: "use", pid: Int32(number), log: nil, startedAt: 0, seenAt: 0,
-                ending: number < 3 ? "killed" : "finished")
+                isLive: false, ending: number < 3 ? "killed" : "finished")
         }
 
         let report = StatusReport(

@@ -70,7 +70,7 @@ struct MemoryStoreTests {
 
         let status = try #require(try await store.status().last)
         #expect(status.state == .failed)
-        #expect(status.reason == "failed 2 times in a row: no paper")
+        #expect(status.reason == "it failed 2 times in a row, the last time: no paper")
         #expect(status.ready == 2)
         #expect(try await store.items(in: "squares", after: nil, limit: 9).allSatisfy { $0.suspect == 0 })
     }

@@ -61,7 +61,8 @@ CREATE TABLE leat_queues (
 ) STRICT, WITHOUT ROWID;
 
 -- Each stage's counts. `acknowledged` grows in every acknowledging transaction; done items are acknowledged less
--- reopened. `failures`: attempts spent. `refused`: steps that came too late. `settled` to `window_dead` are what the
+-- reopened. `failures`: attempts spent, of
+-- items and of the stage itself. `refused`: steps that came too late. `settled` to `window_dead` are what the
 -- breaker judges by. `crashes` and `kills`: deaths in a row that no item is to blame for. `endings`: how often it has
 -- ended.
 CREATE TABLE leat_counts (
@@ -114,7 +115,9 @@ CREATE TABLE leat_endings (
     ended_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
--- A process that runs, or ran, one stage. `supervisor` is the process that learns its exit status.
+-- A process that runs, or ran, one stage. `supervisor` is the process that learns its exit status. Whoever died together
+-- with its supervisor has no `ended_at` until the next run looks: views take a worker for live as long as it was seen
+-- within `lease_ms`, which is how long what it holds stays its own.
 CREATE TABLE leat_workers (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     stage TEXT NOT NULL,
@@ -124,6 +127,7 @@ CREATE TABLE leat_workers (
     expires_at INTEGER NOT NULL,
     started_at INTEGER NOT NULL,
     seen_at INTEGER NOT NULL,
+    lease_ms INTEGER NOT NULL,
     log TEXT,
     ended_at INTEGER,
     ending TEXT
@@ -157,12 +161,13 @@ CREATE INDEX leat_leases_range ON leat_leases (queue, lo, hi, worker);
 -- What a worker holds.
 CREATE INDEX leat_leases_worker ON leat_leases (worker);
 
--- Each attempt that failed, and whose fault it was found to be.
+-- Each attempt that failed, and whose fault it was found to be. Without an item it is the stage's own: its producer
+-- threw, or its workers die with no item to blame.
 CREATE TABLE leat_attempts (
     id INTEGER PRIMARY KEY,
     stage TEXT NOT NULL,
-    queue TEXT NOT NULL,
-    item INTEGER NOT NULL,
+    queue TEXT,
+    item INTEGER,
     worker INTEGER,
     failed_at INTEGER NOT NULL,
     error TEXT NOT NULL

@@ -23,7 +23,6 @@ struct MemoryStage: Sendable {
     var hasEnded = false
     /// How often it has ended; above 0 without ``hasEnded`` it is stale.
     var endings = 0
-    var liveWorkers: Int64 = 0
 
     init(_ spec: StageSpec) {
         self.spec = spec
@@ -58,27 +57,20 @@ struct MemoryStage: Sendable {
         if dead > 0, trip == nil { trip = rule.verdict(on: breaker) }
     }
 
-    /// Charges it with a death that no single item is to blame for.
+    /// Charges it with a failure that no single item is to blame for.
     mutating func charge(_ ending: WorkerEnding) {
         switch ending {
         case .finished, .stopped, .rebooted, .silent: return
         case .killed:
             kills += 1
-            if kills >= spec.policy.retry.kills { trip = trip ?? "killed \(kills) times in a row" }
-        case .crashed(let how), .timedOut(let how): charge("crashed", how)
+            if kills >= spec.policy.retry.kills { trip = trip ?? ending.tripReason(after: kills) }
+        case .crashed, .timedOut, .failed:
+            failures += 1
+            crashes += 1
+            var isOver = crashes >= spec.policy.crashes
+            if case .failed(let failure) = ending { isOver = isOver || failure.isPermanent }
+            if isOver { trip = trip ?? ending.tripReason(after: crashes) }
         }
-    }
-
-    /// Charges it with a failure of its whole input.
-    mutating func charge(_ failure: Failure) {
-        failures += 1
-        if failure.isPermanent { trip = trip ?? failure.reason }
-        charge("failed", failure.reason)
-    }
-
-    private mutating func charge(_ what: String, _ how: String) {
-        crashes += 1
-        if crashes >= spec.policy.crashes { trip = trip ?? "\(what) \(crashes) times in a row: \(how)" }
     }
 }
 

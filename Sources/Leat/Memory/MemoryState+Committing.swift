@@ -38,7 +38,7 @@ extension MemoryState {
         if case .failedTogether(let failure) = verdict, stages[stage].spec.takesAll {
             // Its input is one unit, so there is nothing to halve: the stage is to blame, as it is for a death.
             release(lease, suspect: 0)
-            stages[stage].charge(failure)
+            stages[stage].charge(.failed(failure))
             return
         }
         stages[stage].forgetCrashes()

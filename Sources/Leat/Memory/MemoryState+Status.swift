@@ -1,15 +1,17 @@
 extension MemoryState {
-    mutating func status(at moment: MemoryMoment) throws -> [StageStatus] {
+    mutating func status(at moment: MemoryMoment, _ terms: LeaseTerms) throws -> [StageStatus] {
         for queue in queues.indices { queues[queue].promote(wallClock: moment.wallClock) }
-        return try plan?.stages.map { try status(of: place(of: $0.name)) } ?? []
+        let live = workerRecords(at: moment, terms).filter(\.isLive)
+        return try plan?.stages.map { try status(of: place(of: $0.name), live: live) } ?? []
     }
 
-    private func status(of place: Int) throws -> StageStatus {
+    private func status(of place: Int, live: [WorkerRecord]) throws -> StageStatus {
         let stage = stages[place]
         var status = StageStatus(
             stage: stage.spec.name, kind: stage.spec.kind, state: .waiting, ready: 0, waiting: 0, leased: 0, done: 0,
             dead: 0, skipped: 0, emitted: stage.emitted.values.reduce(0, +), failures: stage.failures,
-            refused: stage.refused, workers: stage.liveWorkers, isClosed: stage.areShardsComplete, reason: nil
+            refused: stage.refused, workers: Int64(live.count { $0.stage == stage.spec.name }),
+            isClosed: stage.areShardsComplete, reason: nil
         )
         if let input = input(of: place) {
             let counts = queues[input].counts
@@ -24,7 +26,7 @@ extension MemoryState {
             for shard in stage.shards.values {
                 if shard.isComplete {
                     status.done += 1
-                } else if shard.owner != nil {
+                } else if live.contains(where: { $0.id == shard.owner }) {
                     status.leased += 1
                 } else {
                     status.ready += 1
@@ -76,12 +78,13 @@ extension MemoryState {
         return nil
     }
 
-    func workerRecords() -> [WorkerRecord] {
-        workers.enumerated().map { place, worker in
+    func workerRecords(at moment: MemoryMoment, _ terms: LeaseTerms) -> [WorkerRecord] {
+        let lease = terms.duration.nanoseconds / 1_000_000
+        return workers.enumerated().map { place, worker in
             WorkerRecord(
                 id: WorkerID(Int64(place) + 1), stage: worker.enrollment.stage, pid: worker.enrollment.pid,
                 log: worker.enrollment.log, startedAt: worker.startedAt, seenAt: worker.seenAt,
-                ending: worker.ending?.word
+                isLive: worker.ending == nil && worker.seenAt + lease > moment.wallClock, ending: worker.ending?.word
             )
         }
     }

@@ -51,8 +51,6 @@ extension MemoryState {
             guard let owner = record.owner else { continue }
             audit.expect("whether the owner of shard \(ShardID(name, shard)) lives", true, isLive(owner))
         }
-        let live = workers.count { $0.ending == nil && $0.enrollment.stage == name }
-        audit.expect("live workers of stage \(name)", stage.liveWorkers, Int64(live))
     }
 
     /// Every lease is a live worker's and holds what it says; every leased item is in exactly one.

@@ -1,7 +1,6 @@
 extension MemoryState {
     mutating func enroll(_ enrollment: Enrollment, at moment: MemoryMoment) throws -> WorkerID {
-        let stage = try place(of: enrollment.stage)
-        stages[stage].liveWorkers += 1
+        _ = try place(of: enrollment.stage)
         workers.append(
             MemoryWorker(
                 enrollment: enrollment, startedAt: moment.wallClock, boot: moment.boot, beatAt: moment.instant,
@@ -53,7 +52,6 @@ extension MemoryState {
         let stage = try self.place(of: workers[place].enrollment.stage)
         let held = workers[place].leases.sorted().compactMap { leases[$0] }
         workers[place].ending = ending
-        stages[stage].liveWorkers -= 1
         let hadShard = disown(worker)
         guard ending.isSuspicious else {
             for lease in held { release(lease) }

@@ -96,7 +96,7 @@ extension MemoryStore {
         try perform(isChange: { !$0.isEmpty }) { [terms] in try $0.reap(after: terms.duration, at: $1) }
     }
 
-    public func workers() async throws -> [WorkerRecord] { try observe { state, _ in state.workerRecords() } }
+    public func workers() async throws -> [WorkerRecord] { try observe { [terms] in $0.workerRecords(at: $1, terms) } }
 }
 
 // MARK: Producers
@@ -170,7 +170,7 @@ extension MemoryStore {
 // MARK: Observing
 
 extension MemoryStore {
-    public func status() async throws -> [StageStatus] { try observe { try $0.status(at: $1) } }
+    public func status() async throws -> [StageStatus] { try observe { [terms] in try $0.status(at: $1, terms) } }
 
     public func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord] {
         try observe { try $0.items(in: queue, after: after, limit: limit, at: $1) }

@@ -79,11 +79,14 @@ public struct WorkerRecord: Sendable, Hashable, Codable {
     /// Wall clock, milliseconds.
     public var startedAt: Int64
     public var seenAt: Int64
-    /// How it ended; `nil` while it lives.
+    /// Whether it was seen within its lease, and is not known to have died.
+    public var isLive: Bool
+    /// How it ended; `nil` while it lives, and until somebody has noticed that it does not.
     public var ending: String?
 
     public init(
-        id: WorkerID, stage: StageName, pid: Int32, log: String?, startedAt: Int64, seenAt: Int64, ending: String?
+        id: WorkerID, stage: StageName, pid: Int32, log: String?, startedAt: Int64, seenAt: Int64,
+        isLive: Bool, ending: String?
     ) {
         self.id = id
         self.stage = stage
@@ -91,6 +94,7 @@ public struct WorkerRecord: Sendable, Hashable, Codable {
         self.log = log
         self.startedAt = startedAt
         self.seenAt = seenAt
+        self.isLive = isLive
         self.ending = ending
     }
 }

@@ -31,12 +31,15 @@ public enum WorkerEnding: Sendable, Hashable {
     case crashed(String)
     /// Its item was not finished within the timeout, and it ended itself.
     case timedOut(String)
+    /// The stage's own function threw where no item is to blame: its producer, its whole input, its closure after
+    /// others. A permanent failure trips the stage at once.
+    case failed(Failure)
 
     /// Whether the items it held come under suspicion.
     public var isSuspicious: Bool {
         switch self {
         case .finished, .stopped, .rebooted, .silent: false
-        case .killed, .crashed, .timedOut: true
+        case .killed, .crashed, .timedOut, .failed: true
         }
     }
 
@@ -50,6 +53,7 @@ public enum WorkerEnding: Sendable, Hashable {
         case .killed: "killed"
         case .crashed: "crashed"
         case .timedOut: "timed out"
+        case .failed: "failed"
         }
     }
 
@@ -60,6 +64,28 @@ public enum WorkerEnding: Sendable, Hashable {
         case .killed: "the worker was killed while it had this item alone"
         case .crashed(let how): "the worker died while it had this item alone: \(how)"
         case .timedOut(let how): how
+        case .failed(let failure): failure.reason
+        }
+    }
+
+    /// What is told of the stage whose own failure it is.
+    package var stageReason: String {
+        switch self {
+        case .finished, .stopped, .rebooted, .silent, .killed: "its worker was \(word)"
+        case .crashed(let how): "its worker died: \(how)"
+        case .timedOut(let how): how
+        case .failed(let failure): failure.reason
+        }
+    }
+
+    /// Why a stage hands out nothing more after this many of its own failures in a row.
+    package func tripReason(after count: Int) -> String {
+        switch self {
+        case .finished, .stopped, .rebooted, .silent: stageReason
+        case .killed: "its workers were killed \(count) times in a row"
+        case .crashed(let how), .timedOut(let how): "its workers died \(count) times in a row, the last one: \(how)"
+        case .failed(let failure) where failure.isPermanent: failure.reason
+        case .failed(let failure): "it failed \(count) times in a row, the last time: \(failure.reason)"
         }
     }
 }

@@ -106,7 +106,7 @@ final class WorkerSession {
         do {
             // Once: whoever calls waits for the error.
             heartbeat.pause()
-            try await store.end(worker, isNobodys ? .stopped : .crashed(Failure(from: error).reason))
+            try await store.end(worker, isNobodys ? .stopped : .failed(Failure(from: error)))
         } catch {
             // The first error is the one to tell; the lease ends by itself.
             logger.error("The worker's end could not be written down: \(error)")
@@ -190,23 +190,16 @@ final class WorkerSession {
 
     /// Charges the stage for an error that is no item's: its producer, its whole input, its closure after others.
     ///
-    /// It is written down as a crash, which hands back what was held and spends the
-    /// stage's crash budget; then it waits, longer each time, and enrolls anew. An
-    /// error that no repetition can mend spends the whole budget at once.
+    /// The worker's end is written down, which hands back what it held and spends the stage's crash budget; an error
+    /// that no repetition can mend trips it at once. Then it waits, longer each time, and enrolls anew.
     func chargeStage(_ error: any Error) async throws {
-        let failure = Failure(from: error)
-        let isFinal = failure.isPermanent || (error as? LeatError)?.code == .cannotResume
+        var failure = Failure(from: error)
+        if (error as? LeatError)?.code == .cannotResume { failure.isPermanent = true }
         failuresInARow += 1
         logger.error("The stage's function failed: \(failure.reason)")
-        try await end(.crashed(failure.reason))
-        if isFinal {
-            for _ in 1..<max(stage.spec.policy.crashes, 1) {
-                worker = try await patiently { [store, enrollment] in try await store.enroll(enrollment) }
-                try await end(.crashed(failure.reason))
-            }
-        }
+        try await end(.failed(failure))
         let pause = stage.spec.policy.retry.delay(afterFailure: failuresInARow, chance: store.time.chance)
-        if !isFinal, pause > .zero { try await cutShort { try await Task.sleep(for: pause) } }
+        if !failure.isPermanent, pause > .zero { try await cutShort { try await Task.sleep(for: pause) } }
         try await enroll()
     }
 

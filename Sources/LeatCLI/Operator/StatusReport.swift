@@ -9,7 +9,7 @@ struct StatusReport: Encodable, Sendable {
     /// The process of `run`, when there is one.
     let supervisor: Int32?
     let stages: [StageStatus]
-    /// The live ones, and of each stage without any the one that ended last.
+    /// Those that have not ended, and of each stage without any the one that ended last.
     let workers: [WorkerRecord]
 
     static func print(_ path: String, _ format: OutputFormat) async throws {
@@ -31,6 +31,7 @@ struct StatusReport: Encodable, Sendable {
         self.supervisor = supervisor
         self.workers = plan.stages.flatMap { stage in
             let all = workers.filter { $0.stage == stage.name }
+            // One that died unnoticed still holds what it had.
             let live = all.filter { $0.ending == nil }
             return live.isEmpty ? all.max { $0.id < $1.id }.map { [$0] } ?? [] : live
         }
@@ -38,7 +39,7 @@ struct StatusReport: Encodable, Sendable {
             switch RunVerdict.judge(stages, of: plan) {
             case .over(let outcome) where !isRunning: outcome.word
             case .over, .goingOn:
-                isRunning || workers.contains { $0.ending == nil }
+                isRunning || workers.contains(where: \.isLive)
                     ? StageState.running.rawValue : StageState.ready.rawValue
             }
     }
@@ -55,7 +56,8 @@ struct StatusReport: Encodable, Sendable {
         for worker in workers {
             // A process number is a name: it has no thousands.
             table.add([
-                "\(worker.id)", worker.stage, "\(worker.pid)", worker.ending ?? "live", worker.log ?? "-",
+                "\(worker.id)", worker.stage, "\(worker.pid)", worker.ending ?? (worker.isLive ? "live" : "gone"),
+                worker.log ?? "-",
             ])
         }
         return table.text

@@ -15,6 +15,18 @@ struct StatusViews {
     /// The wall clock in milliseconds, in SQL that SQLite 3.40 knows.
     private static let wallClock = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"
 
+    /// The workers that live, as far as a reader can see: those that were seen within their lease.
+    ///
+    /// - Parameter gone: workers that are known to be dead, as a JSON array.
+    private static func live(now: String, gone: String?) -> String {
+        """
+        live AS MATERIALIZED (
+            SELECT id, stage FROM leat_workers
+            WHERE ended_at IS NULL AND seen_at + lease_ms > \(now)\(gone.map { " AND id NOT IN (SELECT value FROM json_each(\($0)))" } ?? "")
+        )
+        """
+    }
+
     func create(in database: Database) throws {
         try database.execute(
             sql: """
@@ -22,6 +34,7 @@ struct StatusViews {
                 \(queueStatus(now: Self.wallClock));
                 CREATE VIEW leat_stage_status AS
                 WITH RECURSIVE
+                \(Self.live(now: Self.wallClock, gone: nil)),
                 \(cycles),
                 \(Self.stageStatus);
                 CREATE VIEW leat_dead_letters AS
@@ -29,13 +42,15 @@ struct StatusViews {
                 """)
     }
 
-    /// `leat_stage_status` under another clock, bound as the first argument.
+    /// `leat_stage_status` under another clock, bound as the first argument; the second names the workers that are
+    /// known to be dead, as a JSON array.
     var stageStatus: String {
         """
         WITH RECURSIVE
         leat_queue_status AS (
         \(queueStatus(now: "?1"))
         ),
+        \(Self.live(now: "?1", gone: "?2")),
         \(cycles),
         \(Self.stageStatus)
         """
@@ -108,13 +123,13 @@ struct StatusViews {
                 p.stage AS stage,
                 count(*) AS known,
                 sum(p.complete) AS complete,
-                sum(NOT p.complete AND p.live) AS owned
+                sum(NOT p.complete AND p.live IS 1) AS owned
             FROM (
                 SELECT
                     p.stage,
                     EXISTS (SELECT 1 FROM leat_completions AS c WHERE c.stage = p.stage AND c.shard = p.shard)
                         OR EXISTS (SELECT 1 FROM leat_endings AS n WHERE n.stage = p.stage) AS complete,
-                    EXISTS (SELECT 1 FROM leat_workers AS w WHERE w.id = p.owner AND w.ended_at IS NULL) AS live
+                    p.owner IN (SELECT id FROM live) AS live
                 FROM leat_producers AS p
             ) AS p
             GROUP BY p.stage
@@ -131,7 +146,7 @@ struct StatusViews {
                 k.failures AS failures,
                 k.refused AS refused,
                 (SELECT coalesce(sum(e.inserted), 0) FROM leat_edges AS e WHERE e.stage = s.name) AS emitted,
-                (SELECT count(*) FROM leat_workers AS w WHERE w.stage = s.name AND w.ended_at IS NULL) AS workers,
+                (SELECT count(*) FROM live AS w WHERE w.stage = s.name) AS workers,
                 (SELECT t.reason FROM leat_trips AS t WHERE t.stage = s.name) AS trip,
                 CASE WHEN s.input IS NULL THEN h.known = h.complete ELSE q.closed END AS closed,
                 CASE WHEN s.input IS NULL THEN h.known - h.complete - h.owned ELSE q.ready END AS ready,

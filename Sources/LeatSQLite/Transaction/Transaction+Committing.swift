@@ -50,7 +50,7 @@ extension Transaction {
                 if stage.takesAll {
                     // Its input is one unit: there is no part of it to suspect.
                     try orphan(lease, suspect: 0)
-                    try chargeStage(stage, .crashed(failure.reason))
+                    try chargeStage(stage, .failed(failure), step.worker)
                 } else if lease.items == 1 {
                     counts = try settle(
                         [soleItem(of: lease): .failed(failure)], of: lease, stage, by: step.worker)
@@ -234,10 +234,10 @@ extension Transaction {
     }
 
     func recordFailure(
-        _ reason: String, stage: StageSpec, queue: QueueName, item: ItemID, worker: WorkerID
+        _ reason: String, stage: StageSpec, queue: QueueName?, item: ItemID?, worker: WorkerID
     ) throws {
         try sql(Self.attemptQuery).run(
-            .text(stage.name.rawValue), .text(queue.rawValue), .id(item), .id(worker), .int(now),
+            .text(stage.name.rawValue), .optional(queue?.rawValue), .optional(item?.rawValue), .id(worker), .int(now),
             .text(reason))
     }
 }

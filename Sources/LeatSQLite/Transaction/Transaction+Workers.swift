@@ -7,7 +7,8 @@ extension Transaction {
         try sql(Self.enrollQuery).run(
             .text(enrollment.stage.rawValue), .int(Int64(enrollment.pid)),
             .optional(enrollment.supervisor.map(Int64.init)), .text(time.bootID),
-            .int(time.instant + store.terms.duration.nanoseconds), .int(now), .optional(enrollment.log))
+            .int(time.instant + store.terms.duration.nanoseconds), .int(now),
+            .int(store.terms.duration.nanoseconds / 1_000_000), .optional(enrollment.log))
         return WorkerID(sql.lastInsertedID)
     }
 
@@ -46,12 +47,12 @@ extension Transaction {
         guard !leases.isEmpty else {
             // A worker that only waited says nothing about its stage when it is killed.
             if ending == .killed, !hadShard { return .nobody }
-            try chargeStage(stage, ending)
+            try chargeStage(stage, ending, worker)
             return .stage
         }
         if stage.takesAll {
             for lease in leases { try orphan(lease, suspect: 0) }
-            try chargeStage(stage, ending)
+            try chargeStage(stage, ending, worker)
             return .stage
         }
         if let lease = leases.first, leases.count == 1, lease.isLoneSuspect {
@@ -111,22 +112,25 @@ extension Transaction {
         try self.settled(stage, lease.queue)
     }
 
-    /// A death that no item is to blame for. Too many in a row trip the stage; SIGKILL has a budget of its own.
-    func chargeStage(_ stage: StageSpec, _ ending: WorkerEnding) throws {
+    /// A failure that no item is to blame for. Too many in a row trip the stage; SIGKILL has a budget of its own.
+    func chargeStage(_ stage: StageSpec, _ ending: WorkerEnding, _ worker: WorkerID) throws {
         let isKill = ending == .killed
         try sql(isKill ? Self.countKillQuery : Self.countCrashQuery).run(.text(stage.name.rawValue))
+        try recordFailure(ending.stageReason, stage: stage, queue: nil, item: nil, worker: worker)
         let count = try sql(isKill ? Self.killsQuery : Self.crashesQuery).first(.text(stage.name.rawValue)) {
             Int($0.int(0))
         }
         let budget = isKill ? stage.policy.retry.kills : stage.policy.crashes
-        guard let count, count >= budget else { return }
-        try trip(stage.name, "its workers died \(count) times in a row, the last one: \(ending.reason)")
+        var isFinal = false
+        if case .failed(let failure) = ending { isFinal = failure.isPermanent }
+        guard let count, count >= budget || isFinal else { return }
+        try trip(stage.name, ending.tripReason(after: count))
     }
 
     private static let enrollQuery = Query(
         """
-        INSERT INTO leat_workers (stage, pid, supervisor, boot, expires_at, started_at, seen_at, log)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)
+        INSERT INTO leat_workers (stage, pid, supervisor, boot, expires_at, started_at, seen_at, lease_ms, log)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8)
         """)
     private static let beatQuery = Query(
         "UPDATE leat_workers SET expires_at = ?2, seen_at = ?3 WHERE id = ?1 AND ended_at IS NULL")
@@ -137,7 +141,8 @@ extension Transaction {
     private static let endQuery = Query("UPDATE leat_workers SET ended_at = ?2, ending = ?3 WHERE id = ?1")
     private static let freeShardsQuery = Query("UPDATE leat_producers SET owner = NULL WHERE owner = ?1")
     private static let countKillQuery = Query("UPDATE leat_counts SET kills = kills + 1 WHERE stage = ?1")
-    private static let countCrashQuery = Query("UPDATE leat_counts SET crashes = crashes + 1 WHERE stage = ?1")
+    private static let countCrashQuery = Query(
+        "UPDATE leat_counts SET crashes = crashes + 1, failures = failures + 1 WHERE stage = ?1")
     private static let killsQuery = Query("SELECT kills FROM leat_counts WHERE stage = ?1")
     private static let crashesQuery = Query("SELECT crashes FROM leat_counts WHERE stage = ?1")
 }

@@ -276,5 +276,20 @@ extension StoreConformance {
             try equal(try await bench.status().workers, 1, "live workers of the stage")
             try equal(try await bench.status("last").workers, 0, "live workers of the other stage")
         },
+        Case("shows a worker as live only as long as it was seen within its lease") { bench in
+            let worker = try await bench.enroll()
+            try await bench.fill(3)
+            _ = try await bench.claim(worker)
+            try equal(try await bench.status().workers, 1, "live workers")
+            try equal(try await bench.state(), .running, "the stage's state")
+
+            bench.time.advance(by: bench.store.terms.duration + .seconds(1))
+
+            try equal(try await bench.status().workers, 0, "live workers after its lease")
+            try equal(try await bench.state(), .ready, "the stage's state after its lease")
+            let record = try await bench.store.workers().first { $0.id == worker }
+            try equal(record?.isLive, false, "whether it is listed as live")
+            try equal(record?.ending, .some(nil), "its ending, which nobody has written down")
+        },
     ]
 }

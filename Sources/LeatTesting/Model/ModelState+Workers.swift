@@ -42,14 +42,19 @@ extension ModelState {
             }
         } else {
             isDead = fail(id, of: stage, suspect: 1)
-            stages[stage]!.charges += 1
+            stages[stage]!.failures += 1
         }
         if isDead { judge(stage, done: 0, dead: 1) }
     }
 
     private mutating func chargeStage(_ name: StageName, _ ending: WorkerEnding) {
         let policy = plan.stage(name)!.policy
-        if ending == .killed { stages[name]!.kills += 1 } else { stages[name]!.crashes += 1 }
+        if ending == .killed {
+            stages[name]!.kills += 1
+        } else {
+            stages[name]!.crashes += 1
+            stages[name]!.failures += 1
+        }
         let isOver = stages[name]!.crashes >= policy.crashes || stages[name]!.kills >= policy.retry.kills
         if isOver, stages[name]!.trip == nil { stages[name]!.trip = .crashes }
     }

@@ -68,8 +68,6 @@ struct ModelStage {
     var emitted: Int64 = 0
     var refused: Int64 = 0
     var failures: Int64 = 0
-    /// Attempts that deaths were charged with: whether they count as failures is a store's to say.
-    var charges: Int64 = 0
 
     enum Trip { case breaker, crashes }
 }

@@ -125,6 +125,24 @@ struct CrashTests {
         #expect(try scene.processes() == [])
     }
 
+    @Test("shows nobody as live when everybody was killed, before the next run has looked")
+    func allKilled() async throws {
+        let scene = try Scene(["CRASH_PAUSE": "2000"])
+
+        _ = try await scene.run("run", "--quiet") { _ in
+            try await scene.wait { store in try await store.status(of: "keep")?.done ?? 0 > 30 }
+            let all = try scene.processes()
+            for pid in all { kill(pid, SIGSTOP) }
+            for pid in all { kill(pid, SIGKILL) }
+        }
+
+        let store = try await scene.store()
+        #expect(try await store.workers().contains { $0.ending == nil })
+        #expect(try await store.workers().filter(\.isLive) == [])
+        #expect(try await store.status().map(\.workers) == [0, 0, 0, 0])
+        #expect(try await store.status().allSatisfy { $0.state != .running })
+    }
+
     @Test("refuses a second run while the first lives")
     func secondRun() async throws {
         let scene = try Scene(["CRASH_PAUSE": "500"])

@@ -64,7 +64,7 @@ struct StoreTroubleTests {
             return
         }
 
-        #expect(try await store.workers().map(\.ending) == ["finished", "crashed", "crashed", "finished"])
+        #expect(try await store.workers().map(\.ending) == ["finished", "failed", "failed", "finished"])
     }
 
     @Test("a producer's step spends the stage's crash budget, and ends")
@@ -81,7 +81,7 @@ struct StoreTroubleTests {
             return
         }
 
-        #expect(try await store.workers().map(\.ending) == ["crashed", "crashed", "finished"])
+        #expect(try await store.workers().map(\.ending) == ["failed", "failed", "finished"])
     }
 
     @Test("a step for want of room or of the lock tries it again, and does no work twice")
@@ -120,7 +120,7 @@ struct StoreTroubleTests {
         #expect(try await store.status().first { $0.stage == "pass" }?.ready == 10)
     }
 
-    @Test("a step for a reason of its own ends as crashed, so that it does not come back for ever")
+    @Test("a step for a reason of its own ends as failed, so that it does not come back for ever")
     func broken() async throws {
         let pipeline = try pipeline()
         var store = HookedStore()
@@ -130,7 +130,7 @@ struct StoreTroubleTests {
 
         await #expect(throws: LeatError.self) { try await work("pass", of: pipeline, on: hooked) }
 
-        #expect(try await store.workers().map(\.ending) == ["finished", "crashed"])
+        #expect(try await store.workers().map(\.ending) == ["finished", "failed"])
     }
 
     @Test("looks after the store about once a second while it is busy")
@@ -197,6 +197,6 @@ struct StoreTroubleTests {
             return
         }
 
-        #expect(try await store.workers().map(\.ending) == ["crashed", "finished"])
+        #expect(try await store.workers().map(\.ending) == ["failed", "finished"])
     }
 }

@@ -1,0 +1,69 @@
+import Leat
+
+/// A store that passes every step on to another, but for those that a conforming type writes itself.
+protocol ForwardingStore: Store {
+    var base: any Store { get }
+}
+
+extension ForwardingStore {
+    var time: any TimeSource { base.time }
+    var terms: LeaseTerms { base.terms }
+
+    func install(_ plan: Plan) async throws { try await base.install(plan) }
+    func plan() async throws -> Plan? { try await base.plan() }
+    func runID() async throws -> String { try await base.runID() }
+    func prepare(_ body: @escaping @Sendable (any TransactionContext) throws -> Void) async throws {
+        try await base.prepare(body)
+    }
+
+    func enroll(_ enrollment: Enrollment) async throws -> WorkerID { try await base.enroll(enrollment) }
+    func beat(_ worker: WorkerID) throws -> Beat { try base.beat(worker) }
+    func end(_ worker: WorkerID, _ ending: WorkerEnding) async throws -> DeathAccount {
+        try await base.end(worker, ending)
+    }
+    func endBlocking(_ worker: WorkerID, _ ending: WorkerEnding, culprit: ItemID?) throws {
+        try base.endBlocking(worker, ending, culprit: culprit)
+    }
+    func reap(supervisor: Int32?) async throws -> [Reaped] { try await base.reap(supervisor: supervisor) }
+    func workers() async throws -> [WorkerRecord] { try await base.workers() }
+
+    func open(_ shard: ShardID, by worker: WorkerID) async throws -> ShardOpening {
+        try await base.open(shard, by: worker)
+    }
+    func emit(_ emission: Emission) async throws { try await base.emit(emission) }
+
+    func put(_ outputs: [Output]) async throws -> Int { try await base.put(outputs) }
+    func claim(_ request: ClaimRequest) async throws -> Claim { try await base.claim(request) }
+    func claimAll(_ stage: StageName, worker: WorkerID) async throws -> Claim {
+        try await base.claimAll(stage, worker: worker)
+    }
+    func commit(_ step: Step, next: ClaimRequest?) async throws -> Claim? { try await base.commit(step, next: next) }
+    func commit(_ step: TransactionalStep, next: ClaimRequest?) async throws -> Claim? {
+        try await base.commit(step, next: next)
+    }
+    func commitAll(
+        _ lease: Lease, body: @escaping @Sendable (any TransactionContext, [Item]) throws -> [Output]
+    ) async throws {
+        try await base.commitAll(lease, body: body)
+    }
+
+    func evaluate() async throws { try await base.evaluate() }
+    func begin(by who: String) async throws { try await base.begin(by: who) }
+    func retry(_ stage: StageName, by who: String) async throws -> Int { try await base.retry(stage, by: who) }
+    func restart(_ stage: StageName, by who: String) async throws { try await base.restart(stage, by: who) }
+    func skip(_ item: ItemID, of stage: StageName, by who: String) async throws {
+        try await base.skip(item, of: stage, by: who)
+    }
+
+    func status() async throws -> [StageStatus] { try await base.status() }
+    func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord] {
+        try await base.items(in: queue, after: after, limit: limit)
+    }
+    func deadLetters(of stage: StageName?, limit: Int) async throws -> [DeadLetter] {
+        try await base.deadLetters(of: stage, limit: limit)
+    }
+    func verify() async throws -> [Discrepancy] { try await base.verify() }
+    func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {
+        try await base.change(since: mark, within: timeout)
+    }
+}
