@@ -15,6 +15,7 @@ enum CommandRunner {
     static func main(_ root: any AsyncParsableCommand.Type, arguments: [String]? = nil) async -> Never {
         // First of all: a reader that goes away must be an error to the one who writes, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        StandardStreams.occupy()
         // What a user's function prints is seen when its line is complete, in a file or a pipe too.
         setvbuf(stdout, nil, _IOLBF, 0)
         let ending = await run(root, arguments: arguments)

@@ -31,12 +31,20 @@ struct OpenStore: Sendable {
     }
 
     /// Opens a database for an order or a question: it is there, and holds a pipeline.
-    static func existing(_ path: String) async throws -> (OpenStore, Plan) {
+    ///
+    /// - Parameter pipeline: whose it must be; anyone's if not named.
+    static func existing(_ path: String, of pipeline: Pipeline? = nil) async throws -> (OpenStore, Plan) {
         let database = try await open(path, creating: false)
         guard let plan = try await database.store.plan() else {
             throw LeatError(
                 .notFound,
                 "The database \(printable(path)) holds no pipeline; check the path, or run the pipeline first.")
+        }
+        guard pipeline == nil || plan.pipeline == pipeline?.name else {
+            throw LeatError(
+                .pipelineChanged,
+                "The database \(printable(path)) holds pipeline '\(printable(plan.pipeline))', not '\(printable(pipeline?.name ?? ""))'; check the path, or look at it with 'leat'."
+            )
         }
         return (database, plan)
     }

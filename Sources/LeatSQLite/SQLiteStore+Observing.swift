@@ -63,7 +63,7 @@ extension SQLiteStore {
         if let stage, plan.stage(stage) == nil { throw LeatError(.notFound, "There is no stage '\(stage)'.") }
         return try await observe { connection in
             let sql = """
-                SELECT stage, queue, item, attempts, reason, payload FROM leat_dead_letters
+                SELECT stage, queue, item, attempts, reason, payload FROM (\(StatusViews(plan).deadLetters))
                 WHERE ?1 IS NULL OR stage = ?1 ORDER BY stage, item LIMIT ?2
                 """
             var letters: [DeadLetter] = []

@@ -274,34 +274,37 @@ public final class SQLiteStore: Store {
 
 /// SQLite's errors as Leat's: what was attempted is known to the caller, what to try is said here.
 func leatError(_ error: any Error, path: String) -> any Error {
-    let code: Int32
+    let failure: SQLFailure
     switch error {
-    case let failure as SQLFailure: code = failure.primaryCode
-    case let failure as DatabaseError: code = failure.resultCode.rawValue
+    case let error as SQLFailure: failure = error
+    case let error as DatabaseError: failure = SQLFailure(error)
     default: return error
     }
     let name = printable(path)
-    return switch code {
+    return switch failure.primaryCode {
     case SQLITE_BUSY, SQLITE_LOCKED:
         LeatError(
             .busy,
             "'\(name)' stayed locked up to the deadline; end the program that holds a transaction open on it.",
-            cause: error)
+            cause: failure)
     case SQLITE_FULL:
         LeatError(
             .diskFull, "No space is left for '\(name)'; nothing acknowledged is lost: free some and go on.",
-            cause: error)
+            cause: failure)
     case SQLITE_CONSTRAINT, SQLITE_TOOBIG, SQLITE_MISMATCH:
         LeatError(
-            .stepRefused, "'\(name)' refused what the step wrote, so all of the step was undone.", cause: error)
+            .stepRefused, "'\(name)' refused what the step wrote, so all of the step was undone.", cause: failure)
     case SQLITE_NOTADB:
-        LeatError(.foreignFile, "'\(name)' is not an SQLite database; give another path.", cause: error)
+        LeatError(.foreignFile, "'\(name)' is not an SQLite database; give another path.")
     case SQLITE_CORRUPT:
         LeatError(
             .storeFailed, "'\(name)' is damaged; keep the file with its -wal as it is, and restore a copy.",
-            cause: error)
+            cause: failure)
     case SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PERM, SQLITE_AUTH:
-        LeatError(.storeFailed, "'\(name)' can't be opened for writing; check its owner and mode.", cause: error)
-    default: LeatError(.storeFailed, "'\(name)': a transaction failed.", cause: error)
+        LeatError(
+            .storeFailed,
+            "'\(name)' can't be opened for writing, which SQLite's log needs even to look at it; check its owner and mode, or copy it together with its -wal.",
+            cause: failure)
+    default: LeatError(.storeFailed, "'\(name)': a transaction failed.", cause: failure)
     }
 }

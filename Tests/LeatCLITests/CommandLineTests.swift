@@ -65,6 +65,55 @@ struct CommandLineTests {
         #expect(try #require(ending.error).hasPrefix("error: "))
     }
 
+    @Test(
+        "refuses a number of workers that can't be, and makes no database for it",
+        arguments: [
+            (["square=0"], "can't have 0 workers"), (["square=1001"], "can't have 1001 workers"),
+            (["square=2", "square=3"], "names stage 'square' twice"), (["cube=2"], "has no stage 'cube'"),
+        ])
+    func workerCounts(counts: [String], words: String) async throws {
+        let path = folder.path("none.db")
+
+        let arguments = ["run", "--db", path] + counts.flatMap { ["--workers", $0] }
+        let ending = await CommandRunner.run(ProgramCommand<Squares>.self, arguments: arguments)
+
+        #expect(ending.status == 2)
+        #expect(try #require(ending.error).contains(words))
+        #expect(!folder.has("none.db"))
+    }
+
+    @Test("looks at no other pipeline's database as if it were its own", arguments: ["status", "verify"])
+    func otherPipeline(command: String) async throws {
+        let path = folder.path("other.db")
+        do {
+            let store = try await SQLiteStore.open(path)
+            try await store.install(
+                try Plan(
+                    pipeline: "cubes",
+                    stages: [
+                        StageSpec("make", kind: .producer, outputs: ["n"]),
+                        StageSpec("use", kind: .consumer, input: "n"),
+                    ]))
+        }
+
+        let ending = await squares(command, "--db", path)
+
+        #expect(ending.status == 2)
+        #expect(try #require(ending.error).contains("holds pipeline 'cubes', not 'squares'"))
+        #expect(await leat(command, path).status == 0)
+    }
+
+    @Test("has nothing to retry for a stage without an input")
+    func retryProducer() async throws {
+        let path = folder.path("p.db")
+        do { try await SQLiteStore.open(path).install(try Squares.pipeline.plan) }
+
+        let ending = await leat("retry", path, "numbers")
+
+        #expect(ending.status == 2)
+        #expect(try #require(ending.error).contains("has no input"))
+    }
+
     @Test("lists the stages when there is none of that name, and makes no database for it")
     func unknownStage() async {
         let path = folder.path("none.db")

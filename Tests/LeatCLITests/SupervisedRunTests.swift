@@ -127,8 +127,13 @@ struct SupervisedRunTests {
 
     @Test("tells, when a stage is restarted, who starts its workers")
     func restart() {
-        #expect(RestartCommand.reply("use", isRunning: true).contains("the run starts its workers again"))
-        #expect(RestartCommand.reply("use", isRunning: false) == "stage use may go on: run the pipeline again")
+        #expect(RestartCommand.reply("use", was: .failed, isRunning: true).contains("the run starts its workers again"))
+        #expect(
+            RestartCommand.reply("use", was: .failed, isRunning: false)
+                == "stage use may go on: run the pipeline again")
+        #expect(
+            RestartCommand.reply("use", was: .complete, isRunning: false)
+                == "stage use had not failed (complete): nothing to restart")
     }
 
     @Test("does not let a supervised worker make a database")

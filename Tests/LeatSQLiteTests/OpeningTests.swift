@@ -100,6 +100,37 @@ struct OpeningTests {
         #expect(try fixture.bare { try Int.fetchOne($0, sql: "SELECT a FROM theirs") } == 1)
     }
 
+    @Test("refuses to share a file in which one of its names is taken", arguments: ["leat_run", "q_raw", "items_raw"])
+    func reservedName(name: String) async throws {
+        try fixture.bare { try $0.execute(sql: "CREATE TABLE \(name) (a)") }
+        let before = try Data(contentsOf: URL(filePath: fixture.path))
+
+        await expectRefusal(.foreignFile) { try await fixture.store() }
+
+        #expect(try Data(contentsOf: URL(filePath: fixture.path)) == before)
+        #expect(!FileManager.default.fileExists(atPath: fixture.path + "-leat"))
+    }
+
+    @Test("makes views again that are missing or were changed")
+    func renewsViews() async throws {
+        let views = "SELECT name, sql FROM sqlite_schema WHERE type = 'view' ORDER BY name"
+        do { _ = try await fixture.linear() }
+        let before = try fixture.bare { try Row.fetchAll($0, sql: views) }
+        try fixture.bare {
+            try $0.execute(
+                sql: """
+                    DROP VIEW leat_stage_status;
+                    DROP VIEW leat_dead_letters;
+                    CREATE VIEW leat_dead_letters AS SELECT 1 AS mine;
+                    """)
+        }
+
+        let store = try await fixture.linear()
+
+        #expect(try fixture.bare { try Row.fetchAll($0, sql: views) } == before)
+        #expect(try await store.deadLetters(of: nil, limit: 1) == [])
+    }
+
     @Test("refuses a file that is no database")
     func noDatabase() async throws {
         try Data(repeating: 65, count: 4096).write(to: URL(filePath: fixture.path))

@@ -1,3 +1,5 @@
+internal import Leat
+
 #if canImport(FoundationEssentials)
 internal import FoundationEssentials
 #else
@@ -25,7 +27,15 @@ package struct Lines: Sequence, Sendable {
 
     /// - Parameter passed: how many lines to leave out: the number of the last line that was dealt with.
     package init(of path: String, after passed: Int = 0) throws {
-        self.init(bytes: Array(try Data(contentsOf: URL(filePath: path))), after: passed)
+        guard let data = FileManager.default.contents(atPath: path) else { throw Self.missing(path) }
+        self.init(bytes: Array(data), after: passed)
+    }
+
+    /// Trying again does not bring it.
+    private static func missing(_ path: String) -> PermanentError {
+        PermanentError(
+            "The file \(path) can't be read; lay the data out with Examples/Flights/prepare.sh, or name their folder in FLIGHTS_DATA."
+        )
     }
 
     init(bytes: [UInt8], after passed: Int = 0) {

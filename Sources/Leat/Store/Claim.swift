@@ -62,8 +62,9 @@ public struct Failure: Sendable, Hashable {
     /// Whether the item is dead at once.
     public var isPermanent: Bool
 
+    /// - Parameter reason: control characters are shown as `\u{…}`: what a function threw is read on terminals.
     public init(_ reason: String, isPermanent: Bool = false) {
-        self.reason = reason
+        self.reason = printable(reason)
         self.isPermanent = isPermanent
     }
 

@@ -11,6 +11,18 @@ internal import Musl
 /// Nobody reads standard output any more: a quiet exit.
 struct ClosedOutput: Error {}
 
+/// The three descriptors that every program expects.
+enum StandardStreams {
+    /// Opens those that the caller has closed, so that no other file gets their numbers and is written into. They are
+    /// opened the wrong way round: who reads or writes one learns that it is not there.
+    static func occupy() {
+        for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
+        where fcntl(descriptor, F_GETFD) == -1 && errno == EBADF {
+            _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+        }
+    }
+}
+
 /// Data goes here, a line at a time and unbuffered, so that a reader has it at once.
 enum StandardOutput {
     /// - Throws: ``ClosedOutput`` when the reader has gone.

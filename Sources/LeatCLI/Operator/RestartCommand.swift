@@ -19,14 +19,18 @@ struct RestartCommand: AsyncParsableCommand {
     func run() async throws {
         let (database, plan) = try await OpenStore.existing(database.db)
         let stage = try stageName(stage, in: plan)
+        let before = try await database.store.status().first { $0.stage == stage }
         try await database.store.restart(stage, by: orderer("restart"))
         // Asked after the order: a run that is over by now may not have seen it.
         let isRunning = try FileLock.isHeld(path: database.runLock)
-        try report(OrderLine(order: "restart", stage: stage), Self.reply(stage, isRunning: isRunning), output.format)
+        try report(
+            OrderLine(order: "restart", stage: stage),
+            Self.reply(stage, was: before?.state ?? .failed, isRunning: isRunning), output.format)
     }
 
-    static func reply(_ stage: StageName, isRunning: Bool) -> String {
-        isRunning
+    static func reply(_ stage: StageName, was state: StageState, isRunning: Bool) -> String {
+        guard state == .failed else { return "stage \(stage) had not failed (\(state.rawValue)): nothing to restart" }
+        return isRunning
             ? "stage \(stage) may go on: the run starts its workers again (if it was just ending, run the pipeline again)"
             : "stage \(stage) may go on: run the pipeline again"
     }

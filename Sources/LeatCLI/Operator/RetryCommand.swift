@@ -16,6 +16,11 @@ struct RetryCommand: AsyncParsableCommand {
     func run() async throws {
         let (database, plan) = try await OpenStore.existing(database.db)
         let stage = try stageName(stage, in: plan)
+        guard plan.stage(stage)?.input != nil else {
+            throw LeatError(
+                .refused,
+                "Stage '\(stage)' has no input, and so no dead letters to retry; if it failed, 'restart' lets it go on.")
+        }
         let count = try await database.store.retry(stage, by: orderer("retry"))
         try report(
             OrderLine(order: "retry", stage: stage, items: count),

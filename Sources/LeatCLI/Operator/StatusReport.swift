@@ -12,8 +12,8 @@ struct StatusReport: Encodable, Sendable {
     /// Those that have not ended, and of each stage without any the one that ended last.
     let workers: [WorkerRecord]
 
-    static func print(_ path: String, _ format: OutputFormat) async throws {
-        let (database, plan) = try await OpenStore.existing(path)
+    static func print(_ path: String, of pipeline: Pipeline? = nil, _ format: OutputFormat) async throws {
+        let (database, plan) = try await OpenStore.existing(path, of: pipeline)
         let report = try await StatusReport(of: database, plan)
         try StandardOutput.write(format == .json ? try jsonLine(report) : report.text)
     }

@@ -10,8 +10,10 @@ struct VerifyReport: Encodable, Sendable {
         is a line.
         """
 
-    static func print(_ path: String, _ format: OutputFormat) async throws -> CommandStatus {
-        let (database, _) = try await OpenStore.existing(path)
+    static func print(
+        _ path: String, of pipeline: Pipeline? = nil, _ format: OutputFormat
+    ) async throws -> CommandStatus {
+        let (database, _) = try await OpenStore.existing(path, of: pipeline)
         let report = VerifyReport(try await database.store.verify())
         try StandardOutput.write(format == .json ? try jsonLine(report) : report.text)
         return report.isBalanced ? .complete : .internalError

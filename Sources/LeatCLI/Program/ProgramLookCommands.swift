@@ -11,7 +11,8 @@ struct ProgramStatusCommand<Program: PipelineProgram>: AsyncParsableCommand {
     @OptionGroup var output: FormatOptions
 
     func run() async throws {
-        try await StatusReport.print(database.path(for: try Program.pipeline), output.format)
+        let pipeline = try Program.pipeline
+        try await StatusReport.print(database.path(for: pipeline), of: pipeline, output.format)
     }
 }
 
@@ -27,6 +28,7 @@ struct ProgramVerifyCommand<Program: PipelineProgram>: AsyncParsableCommand {
     @OptionGroup var output: FormatOptions
 
     func run() async throws {
-        throw try await VerifyReport.print(database.path(for: try Program.pipeline), output.format).code
+        let pipeline = try Program.pipeline
+        throw try await VerifyReport.print(database.path(for: pipeline), of: pipeline, output.format).code
     }
 }

@@ -26,10 +26,12 @@ struct RunCommand<Program: PipelineProgram>: AsyncParsableCommand {
 
     func run() async throws {
         let pipeline = try Program.pipeline
+        // Before a database is made for it.
+        let counts = try WorkerCount.counts(workers, of: pipeline)
         let database = try await OpenStore.open(
             database.path(for: pipeline), creating: true, lease: lease.duration)
         let run = try ProgramRun(
-            pipeline: pipeline, database: database, workers: workers, lease: lease.lease,
+            pipeline: pipeline, database: database, workers: counts, lease: lease.lease,
             display: RunDisplay(quiet ? .none : .chosen(by: output.format), pipeline: pipeline.name))
         throw try await run.run().code
     }
@@ -42,10 +44,35 @@ struct WorkerCount: ExpressibleByArgument, Sendable, Hashable {
 
     init?(argument: String) {
         let parts = argument.split(separator: "=", omittingEmptySubsequences: false)
-        guard parts.count == 2, !parts[0].isEmpty, let count = Int(parts[1]), (1...1000).contains(count) else {
-            return nil
-        }
+        guard parts.count == 2, !parts[0].isEmpty, let count = Int(parts[1]) else { return nil }
         stage = String(parts[0])
         self.count = count
+    }
+
+    /// How many workers each stage has: what the pipeline says, unless it is wished otherwise.
+    ///
+    /// - Throws: ``LeatError`` for a stage that isn't there, is named twice, or can't have so many.
+    static func counts(_ wishes: [WorkerCount], of pipeline: Pipeline) throws -> [StageName: Int] {
+        var counts = Dictionary(
+            pipeline.stages.map { ($0.name, $0.workers) }, uniquingKeysWith: { first, _ in first })
+        var named: Set<StageName> = []
+        for wish in wishes {
+            let name = try stageName(wish.stage, in: pipeline.plan)
+            guard named.insert(name).inserted else {
+                throw LeatError(.refused, "--workers names stage '\(name)' twice; name each stage once.")
+            }
+            guard (1...1000).contains(wish.count) else {
+                throw LeatError(
+                    .refused, "Stage '\(name)' can't have \(wish.count) workers; give a number from 1 to 1000.")
+            }
+            if wish.count > 1, pipeline.plan.stage(name)?.hasEnding == true {
+                throw LeatError(
+                    .refused,
+                    "Stage '\(name)' does one piece of work once, so it has one worker; leave out --workers \(name)=\(wish.count)."
+                )
+            }
+            counts[name] = wish.count
+        }
+        return counts
     }
 }

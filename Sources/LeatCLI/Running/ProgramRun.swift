@@ -21,16 +21,16 @@ struct ProgramRun: Sendable {
     private let logger: Logger
 
     /// - Parameter lease: in seconds, handed on to the workers.
-    /// - Throws: ``LeatError`` for a stage that isn't there, or can't have so many workers.
+    /// - Throws: ``LeatError`` when this executable's own path can't be found.
     init(
-        pipeline: Pipeline, database: OpenStore, workers: [WorkerCount], lease: Double, display: RunDisplay
+        pipeline: Pipeline, database: OpenStore, workers: [StageName: Int], lease: Double, display: RunDisplay
     ) throws {
         self.pipeline = pipeline
         self.database = database
         self.display = display
         logger = ConsoleLog.logger("leat.run", level: display.isQuiet ? .error : .notice, through: display.screen)
         var options = Supervisor.Options()
-        options.workers = try Self.counts(workers, pipeline)
+        options.workers = workers
         options.interval = display.interval
         options.who = orderer("run")
         let executable = try executablePath()
@@ -71,21 +71,5 @@ struct ProgramRun: Sendable {
             await display.end(outcome.stages, outcome.isInterrupted ? "interrupted" : "waiting", status)
             return status
         }
-    }
-
-    private static func counts(_ workers: [WorkerCount], _ pipeline: Pipeline) throws -> [StageName: Int] {
-        var counts = Dictionary(
-            pipeline.stages.map { ($0.name, $0.workers) }, uniquingKeysWith: { first, _ in first })
-        for wish in workers {
-            let name = try stageName(wish.stage, in: pipeline.plan)
-            if wish.count > 1, pipeline.plan.stage(name)?.hasEnding == true {
-                throw LeatError(
-                    .refused,
-                    "Stage '\(name)' does one piece of work once, so it has one worker; leave out --workers \(name)=\(wish.count)."
-                )
-            }
-            counts[name] = wish.count
-        }
-        return counts
     }
 }

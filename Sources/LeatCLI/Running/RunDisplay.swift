@@ -103,13 +103,14 @@ actor RunDisplay {
             Line(event: event, pipeline: pipeline, state: state, exit: exit, seconds: seconds, stages: stages))
     }
 
-    /// A reader that has gone ends the printing, not the run.
+    /// A reader that has gone ends the printing, not the run; whatever else keeps it from being read is told.
     private func print(_ line: String?) {
         guard !isOutputClosed, let line else { return }
         do {
             try output(line)
         } catch {
             isOutputClosed = true
+            if !(error is ClosedOutput) { say("error: \(error)") }
         }
     }
 }

@@ -27,19 +27,35 @@ struct StatusViews {
         """
     }
 
-    func create(in database: Database) throws {
-        try database.execute(
-            sql: """
-                CREATE VIEW leat_queue_status AS
-                \(queueStatus(now: Self.wallClock));
+    private var texts: [(name: String, sql: String)] {
+        [
+            ("leat_queue_status", "CREATE VIEW leat_queue_status AS\n\(queueStatus(now: Self.wallClock))"),
+            (
+                "leat_stage_status",
+                """
                 CREATE VIEW leat_stage_status AS
                 WITH RECURSIVE
                 \(Self.live(now: Self.wallClock, gone: nil)),
                 \(cycles),
-                \(Self.stageStatus);
-                CREATE VIEW leat_dead_letters AS
-                \(deadLetters);
-                """)
+                \(Self.stageStatus)
+                """
+            ),
+            ("leat_dead_letters", "CREATE VIEW leat_dead_letters AS\n\(deadLetters)"),
+        ]
+    }
+
+    func create(in database: Database) throws {
+        for view in texts { try database.execute(sql: view.sql) }
+    }
+
+    /// Makes those again that are missing, were changed, or are an earlier version's.
+    func renew(in database: Database) throws {
+        for view in texts {
+            let found = try String.fetchOne(
+                database, sql: "SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?", arguments: [view.name])
+            guard found != view.sql else { continue }
+            try database.execute(sql: "DROP VIEW IF EXISTS \(view.name); \(view.sql)")
+        }
     }
 
     /// `leat_stage_status` under another clock, bound as the first argument; the second names the workers that are
@@ -90,7 +106,7 @@ struct StatusViews {
     }
 
     /// Every dead letter with its reason: only rows off the path are read.
-    private var deadLetters: String {
+    var deadLetters: String {
         let parts = plan.stages.compactMap { stage in
             stage.input.map { queue in
                 """

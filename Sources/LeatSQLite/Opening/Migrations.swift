@@ -62,7 +62,24 @@ struct Migration: Sendable, Hashable {
                     "'\(printable(name))' holds no pipeline: it is an SQLite database, but none that Leat made; check the path."
                 )
             }
+            try refuseReservedNames(in: database, name)
         }
+    }
+
+    /// A file that is to be shared with a user's own tables must not have any with our names.
+    private static func refuseReservedNames(in database: Database, _ name: String) throws {
+        let taken = try String.fetchOne(
+            database,
+            sql: """
+                SELECT name FROM sqlite_schema
+                WHERE name LIKE 'leat\\_%' ESCAPE '\\' OR name LIKE 'q\\_%' ESCAPE '\\'
+                    OR name LIKE 'qs\\_%' ESCAPE '\\' OR name LIKE 'items\\_%' ESCAPE '\\'
+                """)
+        guard let taken else { return }
+        throw LeatError(
+            .foreignFile,
+            "'\(printable(name))' has a '\(printable(taken))' of its own, and names that begin with leat_, q_, qs_ and items_ are Leat's; rename it, or give another path."
+        )
     }
 
     /// Whether a file has to be brought up to date; reads only.

@@ -16,6 +16,8 @@ extension Transaction {
             try refuseChange(from: stored, to: plan)
             try addShards(plan)
             for stage in plan.stages { try write(stage.policy, of: stage.name) }
+            // Names and counts are in the stored plan's order: so are the views.
+            try StatusViews(storedPlan() ?? plan).renew(in: database)
         } else {
             try create(plan)
         }
