@@ -19,7 +19,8 @@ struct RetryCommand: AsyncParsableCommand {
         guard plan.stage(stage)?.input != nil else {
             throw LeatError(
                 .refused,
-                "Stage '\(stage)' has no input, and so no dead letters to retry; if it failed, 'restart' lets it go on.")
+                "Stage '\(stage)' has no input, and so no dead letters to retry; if it failed, 'restart' lets it go on."
+            )
         }
         let count = try await database.store.retry(stage, by: orderer("retry"))
         try report(
