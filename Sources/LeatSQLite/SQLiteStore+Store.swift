@@ -20,7 +20,9 @@ extension SQLiteStore {
     }
 
     public func prepare(_ body: @escaping @Sendable (any TransactionContext) throws -> Void) async throws {
-        try await write { try body(SQLiteContext(database: $0.database)) }
+        try await write { transaction in
+            try transaction.callingOut { try body(SQLiteContext(database: transaction.database)) }
+        }
     }
 
     public func open(_ shard: ShardID, by worker: WorkerID) async throws -> ShardOpening {

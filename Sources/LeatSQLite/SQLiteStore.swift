@@ -127,6 +127,7 @@ public final class SQLiteStore: Store {
         try writer.writeWithoutTransaction { database in
             let connection = try Connection(database)
             writerStatements = connection
+            database.add(transactionObserver: connection.commitGuard, extent: .databaseLifetime)
             guard let checkpointer else { return }
             // The checkpointer outlives the hook: both belong to this store, and the hook goes with its connection.
             let context = Unmanaged.passUnretained(checkpointer).toOpaque()

@@ -159,7 +159,7 @@ struct InvariantTests {
         #expect(try store.beat(worker) == .alive)
     }
 
-    @Test("a step that the database refuses at its commit is undone, and says so")
+    @Test("invariant 1: a step that the database refuses, or that its function tries to end, is undone and says so")
     func refusedAtCommit() async throws {
         let store = try await fixture.linear()
         try await store.prepare { context in
@@ -173,14 +173,19 @@ struct InvariantTests {
         let worker = try await store.worker("change")
         let lease = try #require(try await store.lease("change", worker))
 
-        for statement in ["INSERT INTO child VALUES (1)", "ROLLBACK"] {
+        let statements = [
+            "INSERT INTO child VALUES (1)", "ROLLBACK", "INSERT INTO parent VALUES (7); COMMIT",
+            "INSERT INTO parent VALUES (7); COMMIT; BEGIN", "ROLLBACK; BEGIN IMMEDIATE",
+        ]
+        for statement in statements {
             let step = TransactionalStep(of: lease) { context, _ in
                 try (context as! SQLiteContext).database.execute(sql: statement)
                 return []
             }
-            await #expect { _ = try await store.commit(step, next: nil) } throws: {
+            await #expect("\(statement)") { _ = try await store.commit(step, next: nil) } throws: {
                 ($0 as? LeatError)?.code == .stepRefused
             }
+            #expect(try await store.reading { try Int.fetchOne($0, sql: "SELECT count(*) FROM parent") } == 0)
         }
 
         #expect(try await store.states("raw") == [.leased, .leased])

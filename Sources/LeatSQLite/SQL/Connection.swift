@@ -19,6 +19,7 @@ final class Query: Sendable {
 /// One connection's prepared statements. It is used on the queue of its GRDB connection only.
 final class Connection {
     let handle: OpaquePointer
+    let commitGuard = CommitGuard()
     private var statements: [Key: Statement] = [:]
 
     private struct Key: Hashable {

@@ -14,7 +14,7 @@ extension Transaction {
         for item in lease.items {
             try sql(Self.savepointQuery).run()
             do {
-                let made = try step.body(SQLiteContext(database: database), item)
+                let made = try callingOut { try step.body(SQLiteContext(database: database), item) }
                 try sql(Self.releaseQuery).run()
                 outputs += made.map { output in
                     var output = output
@@ -23,14 +23,13 @@ extension Transaction {
                 }
             } catch {
                 if isOfTheStore(error) { throw error }
-                guard sql.isInTransaction else {
-                    throw LeatError(
-                        .stepRefused,
-                        "The function of stage '\(lease.stage)' ended the transaction that it was called in, at item \(item.id).",
-                        cause: error)
+                do {
+                    try sql(Self.rollbackQuery).run()
+                    try sql(Self.releaseQuery).run()
+                } catch {
+                    // The savepoint went with its transaction, though the function may have begun another.
+                    throw LeatError(.stepRefused, Self.endedByFunction, cause: error)
                 }
-                try sql(Self.rollbackQuery).run()
-                try sql(Self.releaseQuery).run()
                 failures[item.id] = .failed(Failure(from: error))
             }
         }
@@ -44,7 +43,7 @@ extension Transaction {
         let (_, queue) = try stageAndInput(step.stage)
         if step.lease.rawValue != 0 { _ = try fence(step.lease, step.worker, queue) }
         var step = step
-        step.outputs += try body()
+        step.outputs += try callingOut(body)
         try apply(step)
     }
 

@@ -25,6 +25,16 @@ struct Transaction {
 
     var time: any TimeSource { store.time }
 
+    /// Calls a user's function, which may write but neither commit nor undo this transaction.
+    func callingOut<T>(_ body: () throws -> T) throws -> T {
+        let result = try sql.commitGuard.callingOut(body)
+        guard sql.isInTransaction else { throw LeatError(.stepRefused, Self.endedByFunction) }
+        return result
+    }
+
+    static let endedByFunction =
+        "A stage's function ended the transaction that it was called in, so all of it was undone."
+
     /// The plan, read from its tables once a process and kept.
     func plan() throws -> Plan {
         if let plan = store.shared.withLock({ $0.plan }) { return plan }
