@@ -60,7 +60,7 @@ struct InvariantTests {
         // The transformer's queue: closed by its end, reopened by a retry upstream.
         let worker = try await store.worker("change")
         let lease = try #require(try await store.lease("change", worker))
-        let failure = Failure("no", isPermanent: true)
+        let failure = Failure("no", .never)
         _ = try await store.commit(Step(.each([lease.items[0].id: .failed(failure)]), of: lease), next: nil)
         let cooked = "INSERT INTO q_cooked (payload, created_at) VALUES ('stray', 0)"
         #expect(throws: DatabaseError.self) { try fixture.bare { try $0.execute(sql: cooked) } }
@@ -221,7 +221,7 @@ struct InvariantTests {
         try await store.fill(3)
         let worker = try await store.worker("change")
         let lease = try #require(try await store.lease("change", worker, upTo: 2))
-        let outcomes: [ItemID: Outcome] = [lease.items[0].id: .failed(Failure("bad", isPermanent: true))]
+        let outcomes: [ItemID: Outcome] = [lease.items[0].id: .failed(Failure("bad", .never))]
         _ = try await store.commit(Step(.each(outcomes), of: lease), next: nil)
 
         try fixture.bare { (database: Database) throws -> Void in

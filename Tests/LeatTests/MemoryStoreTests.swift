@@ -81,7 +81,7 @@ struct MemoryStoreTests {
         try await end(store, numbers: 1)
         let worker = try await store.enroll(Enrollment(stage: "square", pid: 1))
         let lease = try #require(try await store.claim(ClaimRequest("square", worker: worker, limit: 9)).lease)
-        let failure = Outcome.failed(Failure("odd", isPermanent: true))
+        let failure = Outcome.failed(Failure("odd", .never))
         _ = try await store.commit(Step(.each([ItemID(1): failure]), of: lease), next: nil)
         let last = try await store.enroll(Enrollment(stage: "total", pid: 1))
         let whole = try #require(try await store.claimAll("total", worker: last).lease)

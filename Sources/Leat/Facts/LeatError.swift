@@ -60,16 +60,6 @@ public struct LeatError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// An error that no further attempt can mend: its item is dead at once, with this reason.
-///
-/// ```swift
-/// guard let departure = Int(row[4]) else { throw PermanentError("no departure time in '\(row)'") }
-/// ```
-public struct PermanentError: Error, Sendable, CustomStringConvertible {
-    public let description: String
-    public init(_ reason: String) { description = reason }
-}
-
 /// Text from outside made safe to show on a terminal or in a log line.
 ///
 /// Control characters (C0, DEL, C1) and bidirectional overrides are shown as `\u{…}`; other text is left alone.

@@ -52,7 +52,9 @@ extension MemoryState {
         case .released:
             release(lease)
         case .failedTogether(let failure):
-            if lease.remaining == 1 {
+            var isPostponed = false
+            if case .postpone = failure.advice { isPostponed = true }
+            if lease.remaining == 1 || isPostponed {
                 settle(held(by: lease).map { ($0, .failed(failure)) }, of: lease, at: moment)
             } else {
                 halve(lease)
@@ -72,7 +74,11 @@ extension MemoryState {
                 queues[lease.queue].change(item, to: .done)
                 done += 1
             case .failed(let failure):
-                if fail(item, of: lease, failure, suspect: 0, at: moment) { dead += 1 }
+                if case .postpone(let delay) = failure.advice {
+                    wait(delay, item, in: lease.queue, at: moment)
+                } else if fail(item, of: lease, failure, suspect: 0, at: moment) {
+                    dead += 1
+                }
             case .released:
                 queues[lease.queue].change(item, to: .ready) { $0.isOffPath = true }
             }
@@ -100,13 +106,23 @@ extension MemoryState {
             }
             return true
         }
-        let delay = retry.delay(afterFailure: attempts, chance: moment.chance()).milliseconds
-        queues[lease.queue].change(id, to: delay > 0 ? .waiting : .ready) {
+        let delay = failure.delay(by: retry, after: attempts, chance: moment.chance())
+        wait(delay, id, in: lease.queue, at: moment) {
             $0.attempts = attempts
             $0.suspect = suspect
+        }
+        return false
+    }
+
+    private mutating func wait(
+        _ delay: Duration, _ id: ItemID, in queue: Int, at moment: MemoryMoment,
+        edit: (inout MemoryItem) -> Void = { _ in }
+    ) {
+        let delay = delay.milliseconds
+        queues[queue].change(id, to: delay > 0 ? .waiting : .ready) {
+            edit(&$0)
             $0.isOffPath = true
             $0.visibleAt = moment.wallClock + delay
         }
-        return false
     }
 }

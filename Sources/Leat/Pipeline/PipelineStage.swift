@@ -32,6 +32,25 @@ extension PipelineStage {
     /// How often and how soon a failed item is tried again.
     public func retry(_ policy: RetryPolicy) -> Self { changed { $0.spec.policy.retry = policy } }
 
+    /// What is to become of an item whose function threw, by the error: for errors that are not yours to declare as
+    /// ``AdvisingError``.
+    ///
+    /// ```swift
+    /// .onError { error in
+    ///     switch error {
+    ///     case is DecodingError: .never
+    ///     case let error as URLError where error.code == .notConnectedToInternet: .postpone(.seconds(60))
+    ///     default: nil  // as the error says
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// - Note: It also judges what a producer, or a stage of a whole input, throws: there is no item to put off then,
+    ///   so it is the stage that waits.
+    public func onError(_ advice: @escaping @Sendable (any Error) -> RetryAdvice?) -> Self {
+        changed { $0.onError = advice }
+    }
+
     /// How many dead letters the stage may end with and still be complete.
     public func maxDead(_ tolerance: Tolerance) -> Self { changed { $0.spec.policy.maxDead = tolerance } }
 

@@ -10,6 +10,9 @@ public struct StageDefinition: Sendable {
     /// How long one call of its function may take: of an item function one item, of a batch function one batch.
     public var timeout: Duration = .seconds(60)
 
+    /// What is to become of an item whose function threw; `nil` leaves it to the error.
+    public var onError: (@Sendable (any Error) -> RetryAdvice?)?
+
     package var body: StageBody
     package var inputType: ValueType?
     /// Output queues whose value type is known.
@@ -41,4 +44,13 @@ public struct StageDefinition: Sendable {
     }
 
     public var name: StageName { spec.name }
+
+    /// What its function threw, with its own advice or else the error's.
+    package var failure: @Sendable (any Error) -> Failure {
+        { [onError] error in
+            var failure = Failure(from: error)
+            if let advice = onError?(error) { failure.advice = advice }
+            return failure
+        }
+    }
 }

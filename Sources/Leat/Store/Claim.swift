@@ -59,25 +59,29 @@ public enum Claim: Sendable, Hashable {
 public struct Failure: Sendable, Hashable {
     /// One sentence for a person; it becomes the dead letter's reason.
     public var reason: String
-    /// Whether the item is dead at once.
-    public var isPermanent: Bool
+    /// What is to become of the item.
+    public var advice: RetryAdvice
 
     /// - Parameter reason: control characters are shown as `\u{…}`: what a function threw is read on terminals.
-    public init(_ reason: String, isPermanent: Bool = false) {
+    public init(_ reason: String, _ advice: RetryAdvice = .backOff) {
         self.reason = printable(reason)
-        self.isPermanent = isPermanent
+        self.advice = advice
     }
 
-    /// What a stage's function threw. A ``PermanentError`` is permanent; the text is cut at 2,000 characters.
+    /// What a stage's function threw; the text is cut at 2,000 characters.
     public init(from error: any Error) {
-        self.init(String("\(error)".prefix(2000)), isPermanent: error is PermanentError)
+        self.init(String("\(error)".prefix(2000)), (error as? any AdvisingError)?.retryAdvice ?? .backOff)
     }
+
+    /// No attempt can mend it.
+    public var isPermanent: Bool { advice == .never }
 }
 
 /// What became of one item of a lease.
 public enum Outcome: Sendable, Hashable {
     case done
-    /// The item is to blame: an attempt is spent, and it waits for its next one or is dead.
+    /// As the failure advises: an attempt is spent, and the item waits for its next one or is dead; or it is put off
+    /// without blame.
     case failed(Failure)
     /// Handed back without blame.
     case released
@@ -90,7 +94,7 @@ public enum Verdict: Sendable, Hashable {
     /// The named items have these outcomes; the others stay leased.
     case each([ItemID: Outcome])
     /// The batch failed as a whole: it is halved until the culprit stands alone. An item that was alone in its lease
-    /// is to blame.
+    /// is to blame. A failure that advises to postpone puts all of them off, and suspects none.
     case failedTogether(Failure)
     /// All of them are handed back without blame.
     case released
@@ -130,8 +134,15 @@ public struct TransactionalStep: Sendable {
     /// Called once an item, in order; what it throws undoes that item alone, and is its failure.
     public var body: @Sendable (any TransactionContext, Item) throws -> [Output]
 
-    public init(of lease: Lease, body: @escaping @Sendable (any TransactionContext, Item) throws -> [Output]) {
+    /// What is made of what `body` throws.
+    public var failure: @Sendable (any Error) -> Failure
+
+    public init(
+        of lease: Lease, failure: @escaping @Sendable (any Error) -> Failure = { Failure(from: $0) },
+        body: @escaping @Sendable (any TransactionContext, Item) throws -> [Output]
+    ) {
         self.lease = lease
+        self.failure = failure
         self.body = body
     }
 }

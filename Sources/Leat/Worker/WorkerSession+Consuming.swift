@@ -110,7 +110,7 @@ extension WorkerSession {
 
     private func outcome(of error: any Error, on item: Item) -> Outcome {
         if isInterruption(error) { return .released }
-        let failure = Failure(from: error)
+        let failure = stage.failure(error)
         logger.info("Item \(item.id) failed at attempt \(item.attempts + 1): \(failure.reason)")
         return .failed(failure)
     }
@@ -118,7 +118,7 @@ extension WorkerSession {
     private func workInside(
         on lease: Lease, _ body: @escaping @Sendable (any TransactionContext, Item) throws -> [Output]
     ) async throws -> Claim? {
-        let step = TransactionalStep(of: lease) { [activity] context, item in
+        let step = TransactionalStep(of: lease, failure: stage.failure) { [activity] context, item in
             activity.begin(item, inTransaction: true)
             // What the store does between two calls is not the user's function.
             defer { activity.rest() }
@@ -142,7 +142,7 @@ extension WorkerSession {
             }
             step = Step(.done, of: lease, outputs: outputs)
         } catch {
-            let failure = Failure(from: error)
+            let failure = stage.failure(error)
             if !isInterruption(error) {
                 logger.info("A batch of \(batch.accepted.count) items failed: \(failure.reason)")
             }

@@ -191,14 +191,20 @@ final class WorkerSession {
     /// Charges the stage for an error that is no item's: its producer, its whole input, its closure after others.
     ///
     /// The worker's end is written down, which hands back what it held and spends the stage's crash budget; an error
-    /// that no repetition can mend trips it at once. Then it waits, longer each time, and enrolls anew.
+    /// that no repetition can mend trips it at once, and one that is to be postponed costs nothing. Then it waits, as
+    /// the error advises or longer each time, and enrolls anew.
     func chargeStage(_ error: any Error) async throws {
-        var failure = Failure(from: error)
-        if (error as? LeatError)?.code == .cannotResume { failure.isPermanent = true }
-        failuresInARow += 1
+        var failure = stage.failure(error)
+        if (error as? LeatError)?.code == .cannotResume { failure.advice = .never }
         logger.error("The stage's function failed: \(failure.reason)")
-        try await end(.failed(failure))
-        let pause = stage.spec.policy.retry.delay(afterFailure: failuresInARow, chance: store.time.chance)
+        if case .postpone = failure.advice {
+            try await end(.stopped)
+        } else {
+            failuresInARow += 1
+            try await end(.failed(failure))
+        }
+        let pause = failure.delay(
+            by: stage.spec.policy.retry, after: failuresInARow, chance: store.time.chance)
         if !failure.isPermanent, pause > .zero { try await cutShort { try await Task.sleep(for: pause) } }
         try await enroll()
     }

@@ -54,6 +54,9 @@ extension Transaction {
                 } else if lease.items == 1 {
                     counts = try settle(
                         [soleItem(of: lease): .failed(failure)], of: lease, stage, by: step.worker)
+                } else if case .postpone = failure.advice {
+                    let all = try items(of: lease).map { ($0, Outcome.failed(failure)) }
+                    counts = try settle(Dictionary(uniqueKeysWithValues: all), of: lease, stage, by: step.worker)
                 } else {
                     try orphan(lease, suspect: lease.halved)
                 }
@@ -115,6 +118,10 @@ extension Transaction {
                 if !isWhole { try writeDone(id, row, lease) }
             case .released: try write(id, "ready", row.values, queue: lease.queue)
             case .failed(let failure):
+                if case .postpone(let delay) = failure.advice {
+                    try wait(delay, id, row.values, reason: failure.reason, lease.queue)
+                    continue
+                }
                 settled.failures += 1
                 var values = row.values
                 values.attempts += 1
@@ -122,22 +129,26 @@ extension Transaction {
                 let isDead = failure.isPermanent || values.attempts >= stage.policy.retry.attempts
                 if isDead { settled.dead += 1 }
                 try recordFailure(failure.reason, stage: stage, queue: lease.queue, item: id, worker: worker)
-                try retryOrBury(id, values, isDead: isDead, reason: failure.reason, stage, lease.queue)
+                try retryOrBury(id, values, isDead: isDead, failure, stage, lease.queue)
             }
         }
         if isWhole { try end(lease) } else { try shrink(lease, by: outcomes.count) }
         return settled
     }
 
-    /// Back-off from the stage's policy, or the end of the item's attempts.
+    /// Back-off from the stage's policy or the failure's own, or the end of the item's attempts.
     func retryOrBury(
-        _ id: ItemID, _ values: ItemRow, isDead: Bool, reason: String, _ stage: StageSpec, _ queue: QueueName
+        _ id: ItemID, _ values: ItemRow, isDead: Bool, _ failure: Failure, _ stage: StageSpec, _ queue: QueueName
     ) throws {
-        if isDead {
-            try write(id, "dead", values, reason: reason, queue: queue)
-            return
-        }
-        let delay = stage.policy.retry.delay(afterFailure: values.attempts, chance: time.chance).milliseconds
+        if isDead { return try write(id, "dead", values, reason: failure.reason, queue: queue) }
+        let delay = failure.delay(by: stage.policy.retry, after: values.attempts, chance: time.chance)
+        try wait(delay, id, values, reason: failure.reason, queue)
+    }
+
+    private func wait(
+        _ delay: Duration, _ id: ItemID, _ values: ItemRow, reason: String, _ queue: QueueName
+    ) throws {
+        let delay = delay.milliseconds
         try write(
             id, delay > 0 ? "waiting" : "ready", values, visibleAt: delay > 0 ? now + delay : nil, reason: reason,
             queue: queue)
@@ -181,6 +192,16 @@ extension Transaction {
             generation: Int(row.int(column + 5)))
     }
 
+    /// All items of a lease.
+    private func items(of lease: HeldLease) throws -> [ItemID] {
+        var items: [ItemID] = []
+        try sql(Self.leasedRowsQuery, lease.queue).each(.id(lease.id)) { items.append(ItemID($0.int(0))) }
+        if let lo = lease.lo, let hi = lease.hi {
+            items += try pathItems(lease.queue, from: lo, to: hi, limit: lease.items, claims: 0).map(\.id)
+        }
+        return items
+    }
+
     /// The one item of a lease that holds one.
     func soleItem(of lease: HeldLease) throws -> ItemID {
         if let id = try sql(Self.leasedRowsQuery, lease.queue).first(.id(lease.id), body: { $0.int(0) }) {
@@ -205,9 +226,8 @@ extension Transaction {
             .optional(reason))
     }
 
-    /// Adds to the stage's counts and lets the breaker judge. Progress clears the crash budget.
+    /// Adds to the stage's counts and lets the breaker judge. A good step, whatever its verdict, clears the crash budget.
     func count(_ settled: Settled, _ stage: StageSpec) throws {
-        guard settled.done > 0 || settled.failures > 0 || settled.dead > 0 else { return }
         guard settled.dead > 0 else {
             try sql(Self.countQuery).run(
                 .text(stage.name.rawValue), .int(settled.done), .int(settled.failures),

@@ -30,7 +30,7 @@ extension Transaction {
                     // The savepoint went with its transaction, though the function may have begun another.
                     throw LeatError(.stepRefused, Self.endedByFunction, cause: error)
                 }
-                failures[item.id] = .failed(Failure(from: error))
+                failures[item.id] = .failed(step.failure(error))
             }
         }
         guard !failures.isEmpty else { return try apply(Step(.done, of: lease, outputs: outputs)) }

@@ -104,7 +104,7 @@ extension Transaction {
             settled.failures = 1
             let isDead = values.attempts >= stage.policy.retry.attempts
             settled.dead = isDead ? 1 : 0
-            try retryOrBury(item, values, isDead: isDead, reason: ending.reason, stage, lease.queue)
+            try retryOrBury(item, values, isDead: isDead, Failure(ending.reason), stage, lease.queue)
         }
         try recordFailure(ending.reason, stage: stage, queue: lease.queue, item: item, worker: worker)
         try end(lease)

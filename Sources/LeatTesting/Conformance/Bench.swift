@@ -51,7 +51,7 @@ struct Bench: Sendable {
     func bury(_ count: Int, of stage: StageName = "work", worker: WorkerID? = nil) async throws {
         let worker = if let worker { worker } else { try await enroll(stage) }
         let lease = try await claim(worker, count, of: stage)
-        try await commit(.each(outcomes(lease, .failed(Failure("broken", isPermanent: true)))), of: lease)
+        try await commit(.each(outcomes(lease, .failed(Failure("broken", .never)))), of: lease)
     }
 
     /// Claims everything that is ready and acknowledges it, each item with an output into each given queue.

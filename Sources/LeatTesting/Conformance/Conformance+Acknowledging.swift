@@ -83,7 +83,7 @@ extension StoreConformance {
             try await bench.commit(
                 .each([
                     ItemID(1): .done, ItemID(2): .failed(Failure("bad")),
-                    ItemID(3): .failed(Failure("hopeless", isPermanent: true)),
+                    ItemID(3): .failed(Failure("hopeless", .never)),
                     ItemID(4): .released,
                 ]), of: lease, outputs: [Output(.text("x"), to: "made")])
 

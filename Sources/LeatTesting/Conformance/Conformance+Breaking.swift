@@ -2,7 +2,7 @@ internal import Leat
 
 extension StoreConformance {
     private static let breaker = StagePolicy.strict(breaker: Breaker())
-    private static let permanent = Outcome.failed(Failure("broken", isPermanent: true))
+    private static let permanent = Outcome.failed(Failure("broken", .never))
 
     static let breaking: [Case] = [
         Case("trips when the first five items are all dead, and refuses claims", on: .line(breaker)) { bench in

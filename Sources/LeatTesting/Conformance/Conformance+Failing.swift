@@ -49,7 +49,7 @@ extension StoreConformance {
             try await bench.fill(2)
             let lease = try await bench.claim(try await bench.enroll())
 
-            try await bench.commit(each(.failed(Failure("not a number", isPermanent: true)), 2), of: lease)
+            try await bench.commit(each(.failed(Failure("not a number", .never)), 2), of: lease)
 
             let item = try await bench.item(2)
             try equal(item.state, .dead, "state")
@@ -155,7 +155,7 @@ extension StoreConformance {
             let lease = try await bench.claim(try await bench.enroll())
 
             try await bench.commit(
-                .each([ItemID(1): .done, ItemID(2): .failed(Failure("no", isPermanent: true))]), of: lease,
+                .each([ItemID(1): .done, ItemID(2): .failed(Failure("no", .never))]), of: lease,
                 outputs: [Output(.text("x"), to: "made", parent: ItemID(1))])
 
             try equal(try await bench.states(), [.done, .dead], "states")

@@ -24,7 +24,7 @@ extension StoreConformance {
         ("an acknowledgement", .done),
         ("an acknowledgement of one item", each(.done, 1)),
         ("a failure", each(.failed(Failure("late")), 1)),
-        ("a permanent failure", each(.failed(Failure("late", isPermanent: true)), 1)),
+        ("a permanent failure", each(.failed(Failure("late", .never)), 1)),
         ("a failure of the batch", .failedTogether(Failure("late"))),
         ("a release", .released),
         ("a release of one item", each(.released, 1)),

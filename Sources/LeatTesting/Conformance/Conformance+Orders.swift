@@ -9,7 +9,7 @@ extension StoreConformance {
             ])
             let worker = try await bench.enroll()
             let lease = try await bench.claim(worker)
-            try await bench.commit(each(.failed(Failure("x", isPermanent: true)), 3), of: lease)
+            try await bench.commit(each(.failed(Failure("x", .never)), 3), of: lease)
             try await bench.commit(.released, of: lease)
 
             for id: Int64 in [1, 2, 3] { try await bench.store.skip(ItemID(id), of: "work", by: "test") }

@@ -8,9 +8,9 @@ enum ModelSettlement: Sendable, Hashable {
     case scattered(UInt64)
     /// Two bits an item: done, failed, released, or left alone.
     case mixed(UInt64)
-    case failAll
+    case failAll(RetryAdvice)
     case bury(Int)
-    case together
+    case together(RetryAdvice)
     case released
 }
 
@@ -117,10 +117,22 @@ extension ModelSettlement {
         case ..<5: .prefix(Int.random(in: 1...3, using: &generator))
         case ..<7: .scattered(generator.next() % 256)
         case ..<9: .mixed(generator.next() % 65_536)
-        case ..<11: .failAll
+        case ..<11: .failAll(.random(using: &generator))
         case ..<13: .bury(Int.random(in: 0...9, using: &generator))
-        case ..<15: .together
+        case ..<15: .together(.random(using: &generator))
         default: .released
+        }
+    }
+}
+
+extension RetryAdvice {
+    /// Mostly none.
+    static func random(using generator: inout SeededGenerator) -> RetryAdvice {
+        let wait = Duration.milliseconds([0, 1, 600, 5000][Int.random(in: 0...3, using: &generator)])
+        return switch Int.random(in: 0...9, using: &generator) {
+        case 0: .after(wait)
+        case 1, 2: .postpone(wait)
+        default: .backOff
         }
     }
 }

@@ -102,7 +102,9 @@ extension ModelRunner {
             }
             return
         }
+        let before = model.leases.map(\.lease)
         try same(try await store.retry(stage.name, by: "model"), model.retry(stage), "items retried")
+        lost += before.filter { lease in !model.leases.contains { $0.lease.id == lease.id } }
         // What a retry forgets of the breaker's counts is not said; after a restart it is.
         try await restart(stage.name)
     }

@@ -132,10 +132,10 @@ extension ModelRunner {
                 outcomes[item.id] = [.done, .failed(failure), .released, nil][Int(bits >> UInt64(index * 2)) & 3]
             }
             return outcomes.isEmpty ? nil : .each(outcomes)
-        case .failAll: return each(held, .failed(failure))
+        case .failAll(let advice): return each(held, .failed(Failure("no luck", advice)))
         case .bury(let index):
-            return pick(index, held).flatMap { each([$0], .failed(Failure("hopeless", isPermanent: true))) }
-        case .together: return .failedTogether(failure)
+            return pick(index, held).flatMap { each([$0], .failed(Failure("hopeless", .never))) }
+        case .together(let advice): return .failedTogether(Failure("no luck", advice))
         case .released: return .released
         }
     }

@@ -93,6 +93,18 @@ extension ModelState {
             }
         }
         stages[stage.name]!.told = []
+        // Whoever works on a whole input that is reopened loses it.
+        for later in [stage] + downstream[stage.name, default: []] where later.takesAll {
+            for held in leases where held.lease.stage == later.name {
+                for item in self.held(by: held.lease) {
+                    change(item.id, of: later.name) {
+                        $0.fate = .open(nil)
+                        $0.suspect = 0
+                    }
+                }
+            }
+            leases.removeAll { $0.lease.stage == later.name }
+        }
         for later in downstream[stage.name, default: []] {
             stages[later.name]!.told = []
             stages[later.name]!.hasEnded = false

@@ -150,14 +150,16 @@ struct ModelState {
     /// An attempt is spent.
     ///
     /// - Returns: whether the item is dead of it.
-    mutating func fail(_ id: ItemID, of stage: StageName, permanently: Bool = false, suspect: Int = 0) -> Bool {
+    mutating func fail(
+        _ id: ItemID, of stage: StageName, permanently: Bool = false, wait: Int64? = nil, suspect: Int = 0
+    ) -> Bool {
         let retry = plan.stage(stage)!.policy.retry
         let wall = wall
         var isDead = false
         change(id, of: stage) { item in
             item.attempts += 1
             isDead = permanently || item.attempts >= retry.attempts
-            let delay = min(retry.base.milliseconds << (item.attempts - 1), retry.cap.milliseconds)
+            let delay = wait ?? min(retry.base.milliseconds << (item.attempts - 1), retry.cap.milliseconds)
             item.fate = isDead ? .dead : .open(delay == 0 ? nil : wall + delay)
             item.suspect = suspect
         }
@@ -193,7 +195,8 @@ struct ModelState {
         case .done: outcomes = held.map { ($0, .done) }
         case .released: outcomes = held.map { ($0, .released) }
         case .each(let each): outcomes = each.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-        case .failedTogether(let failure) where held.count == 1: outcomes = [(held[0], .failed(failure))]
+        case .failedTogether(let failure) where held.count == 1 || failure.isPostponement:
+            outcomes = held.map { ($0, .failed(failure)) }
         case .failedTogether: halve(held, of: step.stage)
         }
         var done: Int64 = 0
@@ -207,8 +210,11 @@ struct ModelState {
                 }
                 done += 1
             case .released: change(id, of: step.stage) { $0.fate = .open(nil) }
+            case .failed(let failure) where failure.isPostponement:
+                let wait = failure.wait ?? 0
+                change(id, of: step.stage) { [wall] in $0.fate = .open(wait == 0 ? nil : wall + wait) }
             case .failed(let failure):
-                if fail(id, of: step.stage, permanently: failure.isPermanent) { dead += 1 }
+                if fail(id, of: step.stage, permanently: failure.isPermanent, wait: failure.wait) { dead += 1 }
                 stages[step.stage]!.failures += 1
             }
         }
@@ -243,5 +249,16 @@ struct ModelState {
         }
         change(id, of: stage) { $0.fate = .skipped }
         complete()
+    }
+}
+
+extension Failure {
+    var isPostponement: Bool { if case .postpone = advice { true } else { false } }
+    /// The wait that it asks for, in milliseconds; `nil` leaves it to the policy.
+    var wait: Int64? {
+        switch advice {
+        case .after(let wait), .postpone(let wait): wait.milliseconds
+        case .backOff, .never: nil
+        }
     }
 }

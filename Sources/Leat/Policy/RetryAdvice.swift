@@ -1,0 +1,68 @@
+/// What is to become of an item whose function threw.
+public enum RetryAdvice: Sendable, Hashable {
+    /// As the stage's ``RetryPolicy`` says: an attempt is spent, and the item backs off.
+    case backOff
+    /// An attempt is spent, and the item waits exactly so long: the other side has said when to come back.
+    case after(Duration)
+    /// No attempt is spent, and the item waits exactly so long: what failed is not the item's fault, as when a service
+    /// is down or counts its callers. Nothing bounds how often.
+    ///
+    /// Of a batch that failed as a whole all items wait, and none is suspected.
+    case postpone(Duration)
+    /// No attempt can mend it: the item is dead at once.
+    case never
+}
+
+/// An error that says what is to become of its item.
+///
+/// ```swift
+/// struct Throttled: AdvisingError {
+///     let seconds: Int  // the answer's Retry-After
+///     var retryAdvice: RetryAdvice { .postpone(.seconds(seconds)) }
+/// }
+/// ```
+///
+/// Of errors that are not yours a stage decides by ``PipelineStage/onError(_:)``. Any other error means
+/// ``RetryAdvice/backOff``.
+public protocol AdvisingError: Error {
+    var retryAdvice: RetryAdvice { get }
+}
+
+/// An error that no further attempt can mend: its item is dead at once, with this reason.
+///
+/// ```swift
+/// guard let departure = Int(row[4]) else { throw PermanentError("no departure time in '\(row)'") }
+/// ```
+public struct PermanentError: AdvisingError, CustomStringConvertible {
+    public let description: String
+    public init(_ reason: String) { description = reason }
+
+    public var retryAdvice: RetryAdvice { .never }
+}
+
+/// An error that says when to come back.
+///
+/// ```swift
+/// throw RetryError("429 from the rates' service", .postpone(.seconds(30)))
+/// ```
+public struct RetryError: AdvisingError, CustomStringConvertible {
+    public let description: String
+    public let retryAdvice: RetryAdvice
+
+    public init(_ reason: String, _ advice: RetryAdvice) {
+        description = reason
+        retryAdvice = advice
+    }
+}
+
+extension Failure {
+    /// How long the item waits before its next attempt.
+    ///
+    /// - Parameter number: how many of its attempts have failed, this one included.
+    package func delay(by policy: RetryPolicy, after number: Int, chance: @autoclosure () -> Double) -> Duration {
+        switch advice {
+        case .after(let delay), .postpone(let delay): max(delay, .zero)
+        case .backOff, .never: policy.delay(afterFailure: number, chance: chance())
+        }
+    }
+}
