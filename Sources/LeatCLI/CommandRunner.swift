@@ -19,9 +19,19 @@ enum CommandRunner {
         // What a user's function prints is seen when its line is complete, in a file or a pipe too.
         setvbuf(stdout, nil, _IOLBF, 0)
         let ending = await run(root, arguments: arguments)
-        if let text = ending.output { try? StandardOutput.write(text) }
+        var status = ending.status
+        if let text = ending.output {
+            do {
+                try StandardOutput.write(text)
+            } catch is ClosedOutput {
+                // Whoever read it has seen enough.
+            } catch {
+                StandardError.write("error: \(error)")
+                status = CommandStatus.internalError.rawValue
+            }
+        }
         if let text = ending.error { StandardError.write(text) }
-        exit(ending.status)
+        exit(status)
     }
 
     /// How a command ended, with what is still to be said.

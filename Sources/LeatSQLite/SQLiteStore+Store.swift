@@ -21,7 +21,7 @@ extension SQLiteStore {
 
     public func prepare(_ body: @escaping @Sendable (any TransactionContext) throws -> Void) async throws {
         try await write { transaction in
-            try transaction.callingOut { try body(SQLiteContext(database: transaction.database)) }
+            try transaction.callingOut { try body(SQLiteContext(database: transaction.database)) }.get()
         }
     }
 

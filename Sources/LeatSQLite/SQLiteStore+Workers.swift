@@ -104,6 +104,8 @@ extension SQLiteStore {
             guard let ending = try ending(of: candidate, in: run, caller: supervisor) else { continue }
             // Silence is judged again under the lock: a long transaction may have given its time meanwhile.
             let found: DeathAccount? = try await write { transaction in
+                // It may have ended by itself meanwhile.
+                guard try transaction.isLive(candidate.worker) else { return nil }
                 if ending == .silent, try !transaction.isSilent(candidate.worker) { return nil }
                 return try transaction.end(candidate.worker, ending)
             }

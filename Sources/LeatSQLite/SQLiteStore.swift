@@ -182,9 +182,9 @@ public final class SQLiteStore: Store {
         } catch {
             throw leatError(error, path: name)
         }
+        // The time is taken under the lock: a step that waited for it must not judge leases by an older clock.
+        let transaction = Transaction(store: self, database: database, sql: connection)
         do {
-            // The time is taken under the lock: a step that waited for it must not judge leases by an older clock.
-            let transaction = Transaction(store: self, database: database, sql: connection)
             let result = try work(transaction)
             try transaction.lengthenLeases()
             try connection.execute("COMMIT")
@@ -193,7 +193,23 @@ public final class SQLiteStore: Store {
         } catch {
             // FULL, IOERR and INTERRUPT may have rolled it back already (https://sqlite.org/lang_transaction.html).
             if connection.isInTransaction { try connection.execute("ROLLBACK") }
+            lengthenLeases(after: transaction)
             throw leatError(error, path: name)
+        }
+    }
+
+    /// What was undone held the lock as long: the leases are lengthened in a transaction of their own, while this
+    /// process's turn to write lasts.
+    private func lengthenLeases(after transaction: Transaction) {
+        guard transaction.wasLong else { return }
+        do {
+            try transaction.sql.execute("BEGIN IMMEDIATE")
+            try transaction.lengthenLeases()
+            try transaction.sql.execute("COMMIT")
+        } catch {
+            // The error of the step is the one to tell. Without this, a live worker may be taken for silent: its
+            // items are handed to another, and its own step is refused.
+            if transaction.sql.isInTransaction { sqlite3_exec(transaction.sql.handle, "ROLLBACK", nil, nil, nil) }
         }
     }
 
@@ -283,7 +299,7 @@ func leatError(_ error: any Error, path: String) -> any Error {
     }
     let name = printable(path)
     return switch failure.primaryCode {
-    case SQLITE_BUSY, SQLITE_LOCKED:
+    case SQLITE_BUSY:
         LeatError(
             .busy,
             "'\(name)' stayed locked up to the deadline; end the program that holds a transaction open on it.",

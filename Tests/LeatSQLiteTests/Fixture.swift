@@ -73,3 +73,7 @@ extension Store {
         try await items(in: queue, after: nil, limit: 10_000).map(\.state)
     }
 }
+
+extension SQLiteStore {
+    func status(of stage: StageName) async throws -> StageStatus? { try await status().first { $0.stage == stage } }
+}

@@ -159,38 +159,21 @@ struct InvariantTests {
         #expect(try store.beat(worker) == .alive)
     }
 
-    @Test("invariant 1: a step that the database refuses, or that its function tries to end, is undone and says so")
-    func refusedAtCommit() async throws {
+    @Test("invariant 8: a long transaction gives its time to who was live, when it is undone too")
+    func longAndUndone() async throws {
         let store = try await fixture.linear()
-        try await store.prepare { context in
-            try (context as! SQLiteContext).database.execute(
-                sql: """
-                    CREATE TABLE parent (id INTEGER PRIMARY KEY);
-                    CREATE TABLE child (parent INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)
-                    """)
-        }
-        try await store.fill(2)
         let worker = try await store.worker("change")
-        let lease = try #require(try await store.lease("change", worker))
+        struct Regret: Error {}
 
-        let statements = [
-            "INSERT INTO child VALUES (1)", "ROLLBACK", "INSERT INTO parent VALUES (7); COMMIT",
-            "INSERT INTO parent VALUES (7); COMMIT; BEGIN", "ROLLBACK; BEGIN IMMEDIATE",
-        ]
-        for statement in statements {
-            let step = TransactionalStep(of: lease) { context, _ in
-                try (context as! SQLiteContext).database.execute(sql: statement)
-                return []
+        await #expect(throws: Regret.self) {
+            try await store.prepare { [time = fixture.time, terms = store.terms] _ in
+                time.advance(by: terms.duration * 3)
+                throw Regret()
             }
-            await #expect("\(statement)") { _ = try await store.commit(step, next: nil) } throws: {
-                ($0 as? LeatError)?.code == .stepRefused
-            }
-            #expect(try await store.reading { try Int.fetchOne($0, sql: "SELECT count(*) FROM parent") } == 0)
         }
 
-        #expect(try await store.states("raw") == [.leased, .leased])
-        #expect(try await store.reading { try Int.fetchOne($0, sql: "SELECT count(*) FROM child") } == 0)
-        #expect(try await store.verify().isEmpty)
+        #expect(try await store.reap(supervisor: nil).isEmpty)
+        #expect(try store.beat(worker) == .alive)
     }
 
     @Test("opens and answers beside a transaction that does not end")

@@ -61,10 +61,9 @@ CREATE TABLE leat_queues (
 ) STRICT, WITHOUT ROWID;
 
 -- Each stage's counts. `acknowledged` grows in every acknowledging transaction; done items are acknowledged less
--- reopened. `failures`: attempts spent, of
--- items and of the stage itself. `refused`: steps that came too late. `settled` to `window_dead` are what the
--- breaker judges by. `crashes` and `kills`: deaths in a row that no item is to blame for. `endings`: how often it has
--- ended.
+-- reopened. `failures`: attempts spent, of items and of the stage itself. `refused`: steps that came too late. `settled`
+-- to `window_dead` are what the breaker judges by. `crashes` and `kills`: failures and deaths in a row that no item is to
+-- blame for. `endings`: how often it has ended.
 CREATE TABLE leat_counts (
     stage TEXT PRIMARY KEY,
     acknowledged INTEGER NOT NULL DEFAULT 0,

@@ -73,6 +73,7 @@ package final class FileLock: Sendable {
 
     /// The number that the last holder signed with, if it did.
     package static func signature(path: String) -> Int32? {
+        // For messages only: without it they name no process.
         guard let descriptor = try? open(path, creating: false) else { return nil }
         defer { close(descriptor) }
         var buffer = [UInt8](repeating: 0, count: 32)

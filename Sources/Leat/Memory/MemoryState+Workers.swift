@@ -63,6 +63,11 @@ extension MemoryState {
             stages[stage].charge(ending)
             return .stage
         }
+        if ending.isOfTheStage {
+            for lease in held { release(lease, suspect: stages[lease.stage].spec.takesAll ? 0 : nil) }
+            stages[stage].charge(ending)
+            return .stage
+        }
         let culprit = culprit.flatMap { item in held.contains { isHeld(item, by: $0) } ? item : nil }
         var account = DeathAccount.nobody
         for lease in held {

@@ -121,6 +121,11 @@ extension MemoryState {
                 throw changed("shard '\(printable(gone.rawValue))' of stage '\(spec.name)' is gone")
             }
             guard let added = shards.subtracting(before.shards).min() else { continue }
+            for later in new.downstream(of: spec.name) where stages[try place(of: later.name)].hasEnded {
+                throw changed(
+                    "shard '\(printable(added.rawValue))' of stage '\(spec.name)' is new, but stage '\(later.name)' has ended on all that was before it"
+                )
+            }
             for queue in spec.outputs where queues[try place(of: queue)].isClosed {
                 throw changed(
                     "shard '\(printable(added.rawValue))' of stage '\(spec.name)' is new, but queue '\(queue)' is closed"

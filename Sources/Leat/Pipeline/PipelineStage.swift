@@ -60,7 +60,7 @@ extension PipelineStage {
     /// When items die as if the stage itself were broken.
     public func breaker(_ breaker: Breaker) -> Self { changed { $0.spec.policy.breaker = breaker } }
 
-    /// How many deaths in a row, with no item to blame and no progress, the stage may have.
+    /// How many failures in a row, deaths and thrown errors, with no item to blame and no progress, the stage may have.
     public func crashes(_ count: Int) -> Self {
         precondition(count >= 1, "a stage may crash at least once before it is given up")
         return changed { $0.spec.policy.crashes = count }

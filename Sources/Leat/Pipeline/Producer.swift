@@ -46,7 +46,7 @@ extension Producer {
     ) where Values.Element == Sourced<Value, Cursor> {
         self.init(name, queue, shards) { run in
             let tracker = try CursorTracker<Value, Cursor>(queue, run.hold)
-            try await run.pump(try await values(run.hold.id.shard, tracker.start), tracker)
+            try await run.pump(try await run.timed { try await values(run.hold.id.shard, tracker.start) }, tracker)
         }
     }
 
@@ -71,7 +71,7 @@ extension Producer {
     ) where Values.Element == Sourced<Value, Cursor> {
         self.init(name, queue, nil) { run in
             let tracker = try CursorTracker<Value, Cursor>(queue, run.hold)
-            try await run.pump(try await values(tracker.start), tracker)
+            try await run.pump(try await run.timed { try await values(tracker.start) }, tracker)
         }
     }
 
@@ -103,7 +103,7 @@ extension Producer {
     ) where Values.Element == Value {
         self.init(name, queue, nil) { run in
             let tracker = try RepeatingTracker(queue, run.hold)
-            try await run.pump(try await values(), tracker)
+            try await run.pump(try await run.timed { try await values() }, tracker)
         }
     }
 
@@ -126,7 +126,7 @@ extension Producer {
         _ values: @escaping @Sendable () async throws -> Values
     ) where Values.Element == Value {
         self.init(name, queue, nil) { run in
-            try await run.pump(try await values(), LooseTracker(queue, run.hold, key: key))
+            try await run.pump(try await run.timed { try await values() }, LooseTracker(queue, run.hold, key: key))
         }
     }
 
@@ -150,7 +150,7 @@ extension Producer {
     ) where Values.Element == Value {
         self.init(name, queue, nil) { run in
             let tracker = try LooseTracker(queue, run.hold)
-            try await run.pump(try await values(), tracker)
+            try await run.pump(try await run.timed { try await values() }, tracker)
         }
     }
 

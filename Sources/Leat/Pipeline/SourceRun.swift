@@ -37,6 +37,13 @@ package struct SourceRun {
 }
 
 extension SourceRun {
+    /// What makes a sequence may take no longer than one of its values.
+    func timed<Values>(_ make: () async throws -> Values) async throws -> Values {
+        activity.begin(nil)
+        defer { activity.rest() }
+        return try await make()
+    }
+
     /// Takes a sequence's values to its end, in chunks.
     func pump<Values: Sequence, Tracker: SourceTracker>(_ values: Values, _ start: Tracker) async throws
     where Tracker.Element == Values.Element {

@@ -24,9 +24,13 @@ extension Consumer {
         transactional function: @escaping @Sendable (any TransactionContext, [In]) throws -> Void
     ) {
         let coder = input.coder
-        let body: @Sendable (any TransactionContext, [Item]) throws -> [Output] = { context, items in
-            try function(context, try items.map { try coder.decode($0.payload) })
-            return []
+        let body: TransactionalBatchBody = { items in
+            PreparedBatch(items, coder) { values in
+                { context in
+                    try function(context, values)
+                    return []
+                }
+            }
         }
         self.init(
             name, from: input.name, inputType: ValueType(In.self), takesAll: true, body: .transactionalAll(body),
@@ -87,11 +91,14 @@ extension Transformer {
     ) {
         let destinations = Destinations([output])
         let coder = input.coder
-        let body: @Sendable (any TransactionContext, [Item]) throws -> [Output] = { context, items in
-            var outputs: [Output] = []
-            try destinations.putMany(
-                try function(context, try items.map { try coder.decode($0.payload) }), &outputs)
-            return outputs
+        let body: TransactionalBatchBody = { items in
+            PreparedBatch(items, coder) { values in
+                { context in
+                    var outputs: [Output] = []
+                    try destinations.putMany(try function(context, values), &outputs)
+                    return outputs
+                }
+            }
         }
         self.init(
             name, from: input.name, inputType: ValueType(In.self), outputs: destinations.names,

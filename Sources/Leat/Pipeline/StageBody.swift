@@ -11,7 +11,7 @@ package enum StageBody: Sendable {
     /// Called once an item inside the transaction of its acknowledgement.
     case transactionalItem(@Sendable (any TransactionContext, Item) throws -> [Output])
     /// Called once, with the whole input, inside the transaction of its acknowledgement and its ending.
-    case transactionalAll(@Sendable (any TransactionContext, [Item]) throws -> [Output])
+    case transactionalAll(TransactionalBatchBody)
     /// Called once, when the stages that it comes after are complete.
     case after(@Sendable () async throws -> Void)
     /// The same inside the transaction of its ending.
@@ -19,19 +19,33 @@ package enum StageBody: Sendable {
 }
 
 /// Decodes a batch and makes the call that works on it.
-package typealias BatchBody = @Sendable ([Item]) -> PreparedBatch
+package typealias BatchBody = @Sendable ([Item]) -> PreparedBatch<() async throws -> [Output]>
+/// The same for a call inside the transaction of its acknowledgement.
+package typealias TransactionalBatchBody =
+    @Sendable ([Item]) -> PreparedBatch<@Sendable (any TransactionContext) throws -> [Output]>
 
 /// A batch that has been decoded: a payload that can't be read is the failure of its item alone, not of the batch.
-package struct PreparedBatch {
+package struct PreparedBatch<Call> {
     package var accepted: [Item]
     package var rejected: [ItemID: Failure]
     /// The user's function on the accepted items.
-    package var call: () async throws -> [Output]
+    package var call: Call
 
-    package init(accepted: [Item], rejected: [ItemID: Failure], call: @escaping () async throws -> [Output]) {
-        self.accepted = accepted
-        self.rejected = rejected
-        self.call = call
+    package init<In>(_ items: [Item], _ coder: PayloadCoder<In>, call: ([In]) -> Call) {
+        accepted = []
+        rejected = [:]
+        var values: [In] = []
+        accepted.reserveCapacity(items.count)
+        values.reserveCapacity(items.count)
+        for item in items {
+            do {
+                values.append(try coder.decode(item.payload))
+                accepted.append(item)
+            } catch {
+                rejected[item.id] = Failure(from: error)
+            }
+        }
+        self.call = call(values)
     }
 }
 
@@ -56,23 +70,12 @@ extension StageBody {
     ) -> BatchBody {
         let coder = input.coder
         return { items in
-            var accepted: [Item] = []
-            var values: [In] = []
-            var rejected: [ItemID: Failure] = [:]
-            accepted.reserveCapacity(items.count)
-            values.reserveCapacity(items.count)
-            for item in items {
-                do {
-                    values.append(try coder.decode(item.payload))
-                    accepted.append(item)
-                } catch {
-                    rejected[item.id] = Failure(from: error)
+            PreparedBatch(items, coder) { values in
+                {
+                    var outputs: [Output] = []
+                    try put(await function(values), &outputs)
+                    return outputs
                 }
-            }
-            return PreparedBatch(accepted: accepted, rejected: rejected) { [values] in
-                var outputs: [Output] = []
-                try put(await function(values), &outputs)
-                return outputs
             }
         }
     }

@@ -136,7 +136,8 @@ public struct StagePolicy: Sendable, Hashable, Codable {
     public var retry: RetryPolicy
     public var maxDead: Tolerance
     public var breaker: Breaker
-    /// How many deaths in a row of workers that held no item, and made no progress, the stage may have.
+    /// How many failures in a row of its own the stage may have: deaths of workers that held no item, and errors that
+    /// no item is to blame for, without progress between them.
     public var crashes: Int
 
     public init(

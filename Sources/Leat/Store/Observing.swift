@@ -34,7 +34,8 @@ public struct StageStatus: Sendable, Hashable, Codable {
     public var skipped: Int64
     /// Items that it has put, into all its queues.
     public var emitted: Int64
-    /// Attempts that were spent without success.
+    /// Attempts that were spent without success, those of the stage itself included (its producer threw, its workers
+    /// died with no item to blame).
     public var failures: Int64
     /// Steps that came too late, under a lease that was lost.
     public var refused: Int64

@@ -31,8 +31,9 @@ public enum WorkerEnding: Sendable, Hashable {
     case crashed(String)
     /// Its item was not finished within the timeout, and it ended itself.
     case timedOut(String)
-    /// The stage's own function threw where no item is to blame: its producer, its whole input, its closure after
-    /// others. A permanent failure trips the stage at once.
+    /// The stage failed where no item is to blame: its producer threw, or what has its whole input or comes after
+    /// others; or the store refused for a reason of its own. What it held is handed back; nobody is suspected. A
+    /// permanent failure trips the stage at once.
     case failed(Failure)
 
     /// Whether the items it held come under suspicion.
@@ -42,6 +43,9 @@ public enum WorkerEnding: Sendable, Hashable {
         case .killed, .crashed, .timedOut, .failed: true
         }
     }
+
+    /// Whether the stage itself is to blame, whatever its worker held.
+    package var isOfTheStage: Bool { if case .failed = self { true } else { false } }
 
     /// The word that is stored.
     public var word: String {

@@ -76,14 +76,15 @@ public struct StageWorker: Service {
     }
 
     private func work(until stop: StopSignal) async throws -> WorkerExit {
-        try await store.install(plan)
-        for body in stage.prepare { try await store.prepare(body) }
+        let patience = StorePatience(stop: stop, logger: logger)
+        try await patience.trying { [store, plan] in try await store.install(plan) }
+        for body in stage.prepare { try await patience.trying { [store] in try await store.prepare(body) } }
         let activity = Activity(
             stage: stage.name, queue: stage.spec.input, runID: try await store.runID(), time: store.time)
         let heartbeat = Heartbeat(
             store, stage, activity, isProcess: isProcess, logger: logger, stop: stop, onFatal: onFatal)
         let session = try await WorkerSession(
-            stage, on: store, enrollment, activity, heartbeat, stop: stop, logger: logger)
+            stage, on: store, enrollment, activity, heartbeat, patience, logger: logger)
         let exit: WorkerExit
         do {
             try heartbeat.begin()

@@ -179,23 +179,24 @@ extension WorkerSession {
         return nil
     }
 
-    private func workOnAllInside(
-        _ lease: Lease, _ body: @escaping @Sendable (any TransactionContext, [Item]) throws -> [Output]
-    ) async throws -> Claim? {
+    private func workOnAllInside(_ lease: Lease, _ body: TransactionalBatchBody) async throws -> Claim? {
+        let batch = body(lease.items)
+        _ = try await settle(batch.rejected, of: lease, next: nil)
+        if batch.accepted.isEmpty, !lease.items.isEmpty { return nil }
         let thrown = ThrownError()
         do {
-            try await patiently { [store, activity] in
+            try await patiently { [store, activity, accepted = batch.accepted, call = batch.call] in
                 thrown.forget()
-                try await store.commitAll(lease) { context, items in
-                    activity.begin(batch: items, inTransaction: true)
+                try await store.commitAll(lease) { context, _ in
+                    activity.begin(batch: accepted, inTransaction: true)
                     defer { activity.rest() }
-                    return try thrown.noting { try Activity.$current.withValue(activity) { try body(context, items) } }
+                    return try thrown.noting { try Activity.$current.withValue(activity) { try call(context) } }
                 }
             }
         } catch {
             // What the user's function threw is the stage's failure; what the store threw is not.
-            guard let error = thrown.error else { throw error }
-            return try await failedWhole(lease, error)
+            guard let threw = thrown.error, !error.isPassing else { throw error }
+            return try await failedWhole(lease, threw)
         }
         progressed()
         return nil

@@ -115,8 +115,8 @@ extension WorkerSession {
             }
         } catch {
             // What the user's function threw is the stage's failure; what the store threw is not.
-            guard let error = thrown.error else { throw error }
-            try await chargeStage(error)
+            guard let threw = thrown.error, !error.isPassing else { throw error }
+            try await chargeStage(threw)
             return false
         }
         progressed()

@@ -9,7 +9,7 @@ final class WorkerSession {
     let store: any Store
     let activity: Activity
     let heartbeat: Heartbeat
-    let stop: StopSignal
+    private let patience: StorePatience
     private(set) var worker: WorkerID
     private(set) var logger: Logger
 
@@ -22,17 +22,17 @@ final class WorkerSession {
 
     init(
         _ stage: StageDefinition, on store: any Store, _ enrollment: Enrollment, _ activity: Activity,
-        _ heartbeat: Heartbeat, stop: StopSignal, logger: Logger
+        _ heartbeat: Heartbeat, _ patience: StorePatience, logger: Logger
     ) async throws {
         self.stage = stage
         self.store = store
         self.enrollment = enrollment
         self.activity = activity
         self.heartbeat = heartbeat
-        self.stop = stop
+        self.patience = patience
         self.logger = logger
         tidied = store.time.instant
-        worker = try await store.enroll(enrollment)
+        worker = try await patience.trying { try await store.enroll(enrollment) }
         began()
     }
 
@@ -44,6 +44,7 @@ final class WorkerSession {
         }
     }
 
+    var stop: StopSignal { patience.stop }
     var isStopping: Bool { stop.isAsked }
 
     private func began() {
@@ -120,7 +121,7 @@ final class WorkerSession {
         let left = due.map { max($0 - store.time.wallClock, 1) } ?? 1000
         let pause = Duration.milliseconds(min(left, 1000))
         let seen = mark
-        mark = try await cutShort { [store] in try await store.change(since: seen, within: pause) } ?? seen
+        mark = try await patience.cutShort { [store] in try await store.change(since: seen, within: pause) } ?? seen
         try await tidyUp()
     }
 
@@ -153,38 +154,12 @@ final class WorkerSession {
         try await patiently { [store] in try await store.emit(emission) }
     }
 
-    /// Tries a step of the store again as long as only room or the lock is wanting: the work that it commits is done,
-    /// and is not to be done again for that.
-    ///
-    /// A stop cuts the waiting short; the step is tried once more then.
     func patiently<Value: Sendable>(_ step: @escaping @Sendable () async throws -> Value) async throws -> Value {
-        var isTold = false
-        while true {
-            do {
-                return try await step()
-            } catch let error where error.isPassing && !isStopping {
-                if !isTold { logger.error("Waiting, and trying again every second: \(error)") }
-                isTold = true
-                try await cutShort { try await Task.sleep(for: .seconds(1)) }
-            }
-        }
+        try await patience.trying(step)
     }
 
     /// Something was committed.
     func progressed() { failuresInARow = 0 }
-
-    /// Runs something that only waits, and ends it early when a stop is asked for.
-    ///
-    /// - Returns: `nil` when it was cut short, which `isStopping` tells too.
-    @discardableResult
-    private func cutShort<Value: Sendable>(_ wait: @escaping @Sendable () async throws -> Value) async throws -> Value?
-    {
-        do {
-            return try await cancelWhenGracefulShutdown(wait)
-        } catch is CancellationError {
-            return nil
-        }
-    }
 
     // MARK: The stage's own failures
 
@@ -205,7 +180,7 @@ final class WorkerSession {
         }
         let pause = failure.delay(
             by: stage.spec.policy.retry, after: failuresInARow, chance: store.time.chance)
-        if !failure.isPermanent, pause > .zero { try await cutShort { try await Task.sleep(for: pause) } }
+        if !failure.isPermanent, pause > .zero { try await patience.cutShort { try await Task.sleep(for: pause) } }
         try await enroll()
     }
 

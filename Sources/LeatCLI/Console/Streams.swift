@@ -36,8 +36,6 @@ enum StandardOutput {
                 .storeFailed, "Standard output can't be written: \(String(cString: strerror(failure))).")
         }
     }
-
-    static var isTerminal: Bool { isatty(STDOUT_FILENO) == 1 }
 }
 
 /// Everything that is not data goes here.

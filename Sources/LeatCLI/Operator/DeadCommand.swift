@@ -20,7 +20,9 @@ struct DeadCommand: AsyncParsableCommand {
     @OptionGroup var output: FormatOptions
 
     func validate() throws {
-        guard limit >= 1 else { throw ValidationError("--limit is at least 1") }
+        guard (1...1_000_000_000).contains(limit) else {
+            throw ValidationError("--limit is a number from 1 to 1,000,000,000")
+        }
     }
 
     func run() async throws {

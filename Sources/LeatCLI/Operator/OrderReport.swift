@@ -14,6 +14,8 @@ struct OrderLine: Encodable, Sendable {
     let order: String
     let stage: StageName
     var item: Int64?
+    /// How the stage stands after it.
+    var state: StageState?
     /// How many items it changed.
     var items: Int?
 }

@@ -19,17 +19,30 @@ struct RestartCommand: AsyncParsableCommand {
     func run() async throws {
         let (database, plan) = try await OpenStore.existing(database.db)
         let stage = try stageName(stage, in: plan)
-        let before = try await database.store.status().first { $0.stage == stage }
+        let before = try await state(of: stage, database)
         try await database.store.restart(stage, by: orderer("restart"))
+        let after = try await state(of: stage, database)
         // Asked after the order: a run that is over by now may not have seen it.
         let isRunning = try FileLock.isHeld(path: database.runLock)
         try report(
-            OrderLine(order: "restart", stage: stage),
-            Self.reply(stage, was: before?.state ?? .failed, isRunning: isRunning), output.format)
+            OrderLine(order: "restart", stage: stage, state: after),
+            Self.reply(stage, was: before, is: after, isRunning: isRunning), output.format)
     }
 
-    static func reply(_ stage: StageName, was state: StageState, isRunning: Bool) -> String {
-        guard state == .failed else { return "stage \(stage) had not failed (\(state.rawValue)): nothing to restart" }
+    private func state(of stage: StageName, _ database: OpenStore) async throws -> StageState {
+        guard let status = try await database.store.status().first(where: { $0.stage == stage }) else {
+            throw LeatError(.notFound, "The database has no status of stage '\(stage)'; run verify.")
+        }
+        return status.state
+    }
+
+    static func reply(_ stage: StageName, was: StageState, is now: StageState, isRunning: Bool) -> String {
+        guard was == .failed else {
+            return "stage \(stage) had not failed (\(was.rawValue)): its counts of failures begin anew"
+        }
+        guard now != .failed else {
+            return "stage \(stage) has more dead letters than it may have, and so remains failed: retry or skip them"
+        }
         return isRunning
             ? "stage \(stage) may go on: the run starts its workers again (if it was just ending, run the pipeline again)"
             : "stage \(stage) may go on: run the pipeline again"

@@ -4,7 +4,8 @@ internal import Leat
 /// The operator's questions as views: `leat_queue_status`, `leat_stage_status`, `leat_dead_letters`.
 ///
 /// They are made when the pipeline is written down, since they name every queue's tables. The store asks the same text
-/// with its own clock for `now`, so that what `status` says and what `sqlite3` shows can't differ.
+/// with its own clock for `now`, so that what `status` says and what `sqlite3` shows differ in one thing only: the store
+/// also looks at the locks of workers, which a view can't.
 ///
 /// Counts come from counters, leases and the frontier: only rows off the straight path are counted one by one.
 struct StatusViews {

@@ -37,7 +37,7 @@ struct DatabaseFile: Sendable {
     ///
     /// - Parameter creating: whether a database that isn't there is made (mode 0600).
     init(_ given: String, creating: Bool) throws {
-        path = try Self.realPath(given, creating: creating)
+        path = try Self.realPath(given)
         try Self.refuseNetworkFileSystem(path)
         var status = stat()
         if lstat(path, &status) != 0 {
@@ -75,7 +75,7 @@ struct DatabaseFile: Sendable {
         return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)) != identity
     }
 
-    private static func realPath(_ given: String, creating: Bool) throws -> String {
+    private static func realPath(_ given: String) throws -> String {
         let cut = given.lastIndex(of: "/")
         let folder = cut.map { $0 == given.startIndex ? "/" : String(given[..<$0]) } ?? "."
         let name = cut.map { String(given[given.index(after: $0)...]) } ?? given

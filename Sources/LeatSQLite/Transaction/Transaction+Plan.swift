@@ -145,6 +145,12 @@ extension Transaction {
         for stage in plan.stages where stage.input == nil {
             for (position, shard) in stage.shards.enumerated()
             where try producer(ShardID(stage.name, shard)) == nil {
+                for later in plan.downstream(of: stage.name) where try hasEnded(later.name) {
+                    throw LeatError(
+                        .pipelineChanged,
+                        "Producer '\(stage.name)' has a new shard '\(printable(shard.rawValue))', but stage '\(later.name)' has ended on all that was before it; begin a new run in a new file."
+                    )
+                }
                 for queue in stage.outputs where try isClosed(queue) {
                     throw LeatError(
                         .pipelineChanged,

@@ -32,7 +32,7 @@ extension Transaction {
                 "Producer '\(hold.id)' was taken over from worker \(hold.worker) (epoch \(hold.epoch)), so nothing of this step was committed; the other one goes on from the saved cursor."
             )
         }
-        try emission.body?(SQLiteContext(database: database))
+        if let body = emission.body { try callingOut { try body(SQLiteContext(database: database)) }.get() }
         let count = try put(emission.outputs, from: stage)
         try sql(Self.moveQuery).run(
             .text(stage.name.rawValue), .text(hold.id.shard.rawValue), .optional(emission.cursor), .int(count))

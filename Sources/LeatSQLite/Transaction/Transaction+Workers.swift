@@ -50,8 +50,9 @@ extension Transaction {
             try chargeStage(stage, ending, worker)
             return .stage
         }
-        if stage.takesAll {
-            for lease in leases { try orphan(lease, suspect: 0) }
+        if stage.takesAll || ending.isOfTheStage {
+            // A whole input is one unit: there is no part of it to suspect. Of a failure of the stage's own nobody is.
+            for lease in leases { try orphan(lease, suspect: stage.takesAll ? 0 : nil) }
             try chargeStage(stage, ending, worker)
             return .stage
         }

@@ -25,16 +25,6 @@ struct Transaction {
 
     var time: any TimeSource { store.time }
 
-    /// Calls a user's function, which may write but neither commit nor undo this transaction.
-    func callingOut<T>(_ body: () throws -> T) throws -> T {
-        let result = try sql.commitGuard.callingOut(body)
-        guard sql.isInTransaction else { throw LeatError(.stepRefused, Self.endedByFunction) }
-        return result
-    }
-
-    static let endedByFunction =
-        "A stage's function ended the transaction that it was called in, so all of it was undone."
-
     /// The plan, read from its tables once a process and kept.
     func plan() throws -> Plan {
         if let plan = store.shared.withLock({ $0.plan }) { return plan }
@@ -71,10 +61,12 @@ struct Transaction {
     /// Gives the duration of a long transaction to every worker that was live when it began: while it held the lock no
     /// heartbeat could be written.
     func lengthenLeases() throws {
-        let duration = time.instant - began
-        guard duration > store.terms.heartbeat.nanoseconds else { return }
-        try sql(Self.lengthenQuery).run(.int(duration), .text(time.bootID), .int(began))
+        guard wasLong else { return }
+        try sql(Self.lengthenQuery).run(.int(time.instant - began), .text(time.bootID), .int(began))
     }
+
+    /// Whether it has lasted longer than a heartbeat.
+    var wasLong: Bool { time.instant - began > store.terms.heartbeat.nanoseconds }
 
     private static let lengthenQuery = Query(
         """

@@ -74,8 +74,9 @@ package struct ProgressReport: Sendable {
     }
 
     private func troubles(of stage: StageStatus) -> [String] {
-        // A failure was followed by a retry unless the item died of it.
-        let retries = max(stage.failures - stage.dead, 0)
+        // A failure was followed by a retry unless the item died of it, or the stage itself.
+        let last = stage.kind == .producer && stage.state == .failed ? 1 : stage.dead
+        let retries = max(stage.failures - last, 0)
         return [
             retries > 0 ? "\(grouped(retries)) \(retries == 1 ? "retry" : "retries")" : nil,
             stage.dead > 0 ? "\(grouped(stage.dead)) dead" : nil,

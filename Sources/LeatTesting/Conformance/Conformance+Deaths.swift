@@ -276,6 +276,21 @@ extension StoreConformance {
             try equal(try await bench.status().workers, 1, "live workers of the stage")
             try equal(try await bench.status("last").workers, 0, "live workers of the other stage")
         },
+        Case("invariant 3: a failure of the stage's own is no item's: what it held is handed back, unsuspected") {
+            bench in
+            try await bench.fill(4)
+            let worker = try await bench.enroll()
+            _ = try await bench.claim(worker)
+
+            let account = try await bench.store.end(worker, .failed(Failure("the disk is broken")))
+
+            try equal(account, .stage, "whom it was charged to")
+            let items = try await bench.items()
+            try equal(items.map(\.state), [.ready, .ready, .ready, .ready], "states")
+            try equal(items.map(\.suspect), [0, 0, 0, 0], "suspicion")
+            try equal(items.map(\.attempts), [0, 0, 0, 0], "attempts")
+            try equal(try await bench.status().failures, 1, "failures counted")
+        },
         Case("shows a worker as live only as long as it was seen within its lease") { bench in
             let worker = try await bench.enroll()
             try await bench.fill(3)

@@ -63,6 +63,17 @@ extension StoreConformance {
 
             try equal(try await bench.status().isClosed, true, "whether the queue is closed")
         },
+        Case("invariant 5: refuses new shards when what comes after their stage has ended", on: .behind(["jan"])) {
+            bench in
+            try await bench.close("source", "jan")
+            try await bench.close("notify")
+            try equal(try await bench.state("notify"), .complete, "the stage that comes after")
+
+            let plan = try Layout.behind(["jan", "feb"]).plan()
+            try await refuses(.pipelineChanged, "a new shard") { try await bench.store.install(plan) }
+
+            try equal(try await bench.state("notify"), .complete, "the stage that comes after")
+        },
     ]
 
     static let observing: [Case] = [

@@ -53,6 +53,16 @@ struct Layout: Sendable {
         ])
     }
 
+    /// `source` and `other` → raw → `work`; `notify` comes after `source`, which may end before its queue closes.
+    static func behind(_ shards: [ShardName]) -> Layout {
+        Layout([
+            StageSpec("source", kind: .producer, outputs: ["raw"], shards: shards),
+            StageSpec("other", kind: .producer, outputs: ["raw"]),
+            StageSpec("work", kind: .consumer, input: "raw", policy: .plain),
+            StageSpec("notify", kind: .consumer, after: ["source"], policy: .plain),
+        ])
+    }
+
     /// `source` → raw → `work` → made → `sort`, which takes all, → end → `last`.
     static let sorting = Layout([
         StageSpec("source", kind: .producer, outputs: ["raw"]),

@@ -145,7 +145,8 @@ extension WorkerEnding {
         case 2: .rebooted
         case 3: .silent
         case ..<7: .killed
-        case ..<9: .crashed("signal 6")
+        case 7: .crashed("signal 6")
+        case 8: .failed(Failure("no disk", Int.random(in: 0...9, using: &generator) == 0 ? .never : .backOff))
         default: .timedOut("took too long")
         }
     }

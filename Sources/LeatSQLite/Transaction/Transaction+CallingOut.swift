@@ -1,0 +1,50 @@
+internal import CLeatSQLite
+internal import GRDB
+internal import Leat
+
+/// Calling a user's function inside the transaction.
+extension Transaction {
+    /// Calls a user's function, which may write but neither commit nor undo this transaction: it runs in a savepoint
+    /// that must still be there afterwards, and SQLite asks ``CommitGuard`` before each commit.
+    ///
+    /// - Returns: what the function gave, or what it threw, when all that it wrote has been undone, and nothing else.
+    /// - Throws: ``LeatError/Code/stepRefused`` when the transaction that it was called in is no more, and errors of
+    ///   the store that are not the function's.
+    func callingOut<T>(_ body: () throws -> T) throws -> Result<T, any Error> {
+        try sql(Self.savepointQuery).run()
+        let result = Result { try sql.commitGuard.callingOut(body) }
+        var cause: (any Error)?
+        if case .failure(let error) = result {
+            // FULL and its like have ended the transaction, or are about to.
+            if isOfTheStore(error) { throw error }
+            cause = error
+        }
+        do {
+            if cause != nil { try sql(Self.rollbackQuery).run() }
+            try sql(Self.releaseQuery).run()
+        } catch let error as SQLFailure where error.primaryCode == SQLITE_ERROR {
+            // The savepoint went with its transaction, though the function may have begun another.
+            throw LeatError(
+                .stepRefused,
+                "A stage's function ended the transaction that it was called in, so all of it was undone.",
+                cause: cause ?? error)
+        }
+        return result
+    }
+
+    /// Errors of the database that say that it can't go on (full, busy, damaged, unreadable), rather than that an item
+    /// is at fault: those come of the statement and its values. LOCKED is a conflict with a statement of the same
+    /// connection, one that the function has left open.
+    private func isOfTheStore(_ error: any Error) -> Bool {
+        guard let error = error as? DatabaseError else { return false }
+        switch error.resultCode {
+        case .SQLITE_ERROR, .SQLITE_CONSTRAINT, .SQLITE_MISMATCH, .SQLITE_RANGE, .SQLITE_TOOBIG, .SQLITE_LOCKED:
+            return false
+        default: return true
+        }
+    }
+
+    private static let savepointQuery = Query("SAVEPOINT leat_function")
+    private static let releaseQuery = Query("RELEASE leat_function")
+    private static let rollbackQuery = Query("ROLLBACK TO leat_function")
+}
