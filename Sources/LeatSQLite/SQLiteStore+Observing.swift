@@ -78,6 +78,25 @@ extension SQLiteStore {
         }
     }
 
+    public func attempts(of stage: StageName?, item: ItemID?, limit: Int) async throws -> [AttemptRecord] {
+        let plan = try await knownPlan()
+        if let stage, plan.stage(stage) == nil { throw LeatError(.notFound, "There is no stage '\(stage)'.") }
+        return try await observe { connection in
+            let sql = """
+                SELECT stage, item, worker, failed_at, error FROM leat_attempts
+                WHERE (?1 IS NULL OR stage = ?1) AND (?2 IS NULL OR item = ?2) ORDER BY id DESC LIMIT ?3
+                """
+            var attempts: [AttemptRecord] = []
+            try connection.each(sql, [.optional(stage?.rawValue), .optional(item?.rawValue), .int(limit)]) { row in
+                attempts.append(
+                    AttemptRecord(
+                        stage: StageName(unchecked: row.text(0)), item: row.optionalInt(1).map { ItemID($0) },
+                        worker: WorkerID(row.int(2)), failedAt: row.int(3), error: row.text(4)))
+            }
+            return attempts
+        }
+    }
+
     /// Looks at `PRAGMA data_version`, which changes with every commit of another connection, at growing intervals:
     /// a reader's look costs microseconds and takes no lock.
     public func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {

@@ -48,7 +48,9 @@ struct CommandLineTests {
         let worker = try #require(await squares("worker", "--help").output)
 
         for name in ["run", "worker", "status", "verify"] { #expect(program.contains("\n  \(name) ")) }
-        for name in ["status", "verify", "dead", "retry", "skip", "restart"] { #expect(tool.contains("\n  \(name) ")) }
+        for name in ["status", "verify", "dead", "attempts", "retry", "skip", "restart"] {
+            #expect(tool.contains("\n  \(name) "))
+        }
         #expect(!worker.contains("--supervisor") && !worker.contains("--log"))
     }
 
@@ -101,6 +103,18 @@ struct CommandLineTests {
         #expect(ending.status == 2)
         #expect(try #require(ending.error).contains("holds pipeline 'cubes', not 'squares'"))
         #expect(await leat(command, path).status == 0)
+    }
+
+    @Test("lists the attempts of a stage's item, and of no item without its stage")
+    func attempts() async throws {
+        let path = folder.path("p.db")
+        do { try await SQLiteStore.open(path).install(try Squares.pipeline.plan) }
+
+        #expect(await leat("attempts", path, "--stage", "square", "--item", "1").status == 0)
+        for wrong in [["--item", "1"], ["--limit", "0"], ["--stage", "cube"]] {
+            let ending = await CommandRunner.run(LeatTool.self, arguments: ["attempts", path] + wrong)
+            #expect(ending.status == 2, "\(wrong)")
+        }
     }
 
     @Test("has nothing to retry for a stage without an input")

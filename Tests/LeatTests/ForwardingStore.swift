@@ -62,6 +62,9 @@ extension ForwardingStore {
     func deadLetters(of stage: StageName?, limit: Int) async throws -> [DeadLetter] {
         try await base.deadLetters(of: stage, limit: limit)
     }
+    func attempts(of stage: StageName?, item: ItemID?, limit: Int) async throws -> [AttemptRecord] {
+        try await base.attempts(of: stage, item: item, limit: limit)
+    }
     func verify() async throws -> [Discrepancy] { try await base.verify() }
     func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {
         try await base.change(since: mark, within: timeout)

@@ -38,7 +38,7 @@ extension MemoryState {
         if case .failedTogether(let failure) = verdict, stages[stage].spec.takesAll {
             // Its input is one unit, so there is nothing to halve: the stage is to blame, as it is for a death.
             release(lease, suspect: 0)
-            stages[stage].charge(.failed(failure))
+            charge(stage, .failed(failure), by: lease.worker, at: moment)
             return
         }
         stages[stage].forgetCrashes()
@@ -95,6 +95,7 @@ extension MemoryState {
     mutating func fail(
         _ id: ItemID, of lease: MemoryLease, _ failure: Failure, suspect: Int, at moment: MemoryMoment
     ) -> Bool {
+        record(failure.reason, of: id, lease, at: moment)
         let retry = stages[lease.stage].spec.policy.retry
         let attempts = (queues[lease.queue][id]?.attempts ?? 0) + 1
         stages[lease.stage].failures += 1

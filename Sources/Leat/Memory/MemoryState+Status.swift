@@ -106,6 +106,14 @@ extension MemoryState {
         }
     }
 
+    func attempts(of name: StageName?, item: ItemID?, limit: Int) throws -> [AttemptRecord] {
+        if let name { _ = try place(of: name) }
+        let found = attempts.reversed().lazy.filter { attempt in
+            (name == nil || attempt.stage == name) && (item == nil || attempt.item == item)
+        }
+        return Array(found.prefix(max(0, limit)))
+    }
+
     func deadLetters(of name: StageName?, limit: Int) throws -> [DeadLetter] {
         let asked = try name.map { [try place(of: $0)] } ?? plan?.stages.map { try place(of: $0.name) } ?? []
         var letters: [DeadLetter] = []

@@ -60,12 +60,12 @@ extension MemoryState {
         guard !held.isEmpty else {
             // A worker that only waited says nothing about its stage when it is killed.
             if ending == .killed, !hadShard { return .nobody }
-            stages[stage].charge(ending)
+            charge(stage, ending, by: worker, at: moment)
             return .stage
         }
         if ending.isOfTheStage {
             for lease in held { release(lease, suspect: stages[lease.stage].spec.takesAll ? 0 : nil) }
-            stages[stage].charge(ending)
+            charge(stage, ending, by: worker, at: moment)
             return .stage
         }
         let culprit = culprit.flatMap { item in held.contains { isHeld(item, by: $0) } ? item : nil }
@@ -73,7 +73,7 @@ extension MemoryState {
         for lease in held {
             if stages[lease.stage].spec.takesAll {
                 release(lease, suspect: 0)
-                stages[lease.stage].charge(ending)
+                charge(lease.stage, ending, by: worker, at: moment)
                 account = .stage
             } else if lease.suspect == 1, held.count == 1, let item = self.held(by: lease).first {
                 try charge(item, of: lease, ending, at: moment)
@@ -103,6 +103,7 @@ extension MemoryState {
         let isDead: Bool
         if ending == .killed {
             let kills = (queues[lease.queue][item]?.kills ?? 0) + 1
+            record(ending.reason, of: item, lease, at: moment)
             isDead = kills >= stages[lease.stage].spec.policy.retry.kills
             queues[lease.queue].change(item, to: isDead ? .dead : .ready) {
                 $0.kills = kills
@@ -130,5 +131,22 @@ extension MemoryState {
             }
         }
         return hadShard
+    }
+
+    /// Charges a stage with a failure that no single item is to blame for.
+    mutating func charge(_ stage: Int, _ ending: WorkerEnding, by worker: WorkerID, at moment: MemoryMoment) {
+        stages[stage].charge(ending)
+        attempts.append(
+            AttemptRecord(
+                stage: stages[stage].spec.name, item: nil, worker: worker, failedAt: moment.wallClock,
+                error: ending.stageReason))
+    }
+
+    /// Keeps an item's failed attempt.
+    mutating func record(_ error: String, of item: ItemID, _ lease: MemoryLease, at moment: MemoryMoment) {
+        attempts.append(
+            AttemptRecord(
+                stage: stages[lease.stage].spec.name, item: item, worker: lease.worker, failedAt: moment.wallClock,
+                error: error))
     }
 }

@@ -27,6 +27,8 @@ struct MemoryState: Sendable {
     var leases: [LeaseID: MemoryLease] = [:]
     /// Worker n is at n - 1.
     var workers: [MemoryWorker] = []
+    /// Those that failed, in order.
+    var attempts: [AttemptRecord] = []
     var lastLease: Int64 = 0
     private var queuePlaces: [QueueName: Int] = [:]
     private var stagePlaces: [StageName: Int] = [:]

@@ -180,6 +180,10 @@ extension MemoryStore {
         try observe { state, _ in try state.deadLetters(of: stage, limit: limit) }
     }
 
+    public func attempts(of stage: StageName?, item: ItemID?, limit: Int) async throws -> [AttemptRecord] {
+        try observe { state, _ in try state.attempts(of: stage, item: item, limit: limit) }
+    }
+
     public func verify() async throws -> [Discrepancy] { try observe { state, _ in try state.verify() } }
 
     public func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {

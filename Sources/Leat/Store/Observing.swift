@@ -121,6 +121,25 @@ public struct DeadLetter: Sendable, Hashable {
     }
 }
 
+/// An attempt that failed, and whose it was.
+public struct AttemptRecord: Sendable, Hashable, Codable {
+    public var stage: StageName
+    /// `nil` when it was the stage's own: its producer threw, or its workers die with no item to blame.
+    public var item: ItemID?
+    public var worker: WorkerID
+    /// Wall clock, milliseconds.
+    public var failedAt: Int64
+    public var error: String
+
+    public init(stage: StageName, item: ItemID?, worker: WorkerID, failedAt: Int64, error: String) {
+        self.stage = stage
+        self.item = item
+        self.worker = worker
+        self.failedAt = failedAt
+        self.error = error
+    }
+}
+
 /// A point in a store's sequence of commits, comparable only with marks that the same store object gave out.
 public struct ChangeMark: Sendable, Hashable {
     package let value: Int64

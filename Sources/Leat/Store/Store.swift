@@ -93,6 +93,9 @@ public protocol Store: Sendable {
     func status() async throws -> [StageStatus]
     func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord]
     func deadLetters(of stage: StageName?, limit: Int) async throws -> [DeadLetter]
+    /// The attempts that failed, the last one first: of a stage, of one of its items, or all. What was put off without
+    /// blame is none.
+    func attempts(of stage: StageName?, item: ItemID?, limit: Int) async throws -> [AttemptRecord]
     /// Counts the rows and holds them against the counts that were kept apart from them.
     func verify() async throws -> [Discrepancy]
     /// Waits until something has been committed since a mark was given out, or until `timeout` is over.

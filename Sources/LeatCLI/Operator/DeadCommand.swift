@@ -15,27 +15,17 @@ struct DeadCommand: AsyncParsableCommand {
     @OptionGroup var database: DatabaseArgument
     @Option(help: "Only those of this stage.")
     var stage: String?
-    @Option(help: "At most so many.")
-    var limit = 1000
+    @OptionGroup var limits: LimitOptions
     @OptionGroup var output: FormatOptions
-
-    func validate() throws {
-        guard (1...1_000_000_000).contains(limit) else {
-            throw ValidationError("--limit is a number from 1 to 1,000,000,000")
-        }
-    }
 
     func run() async throws {
         let (database, plan) = try await OpenStore.existing(database.db)
         let stage = try stage.map { try stageName($0, in: plan) }
-        // One more than is shown tells whether there are more.
-        let letters = try await database.store.deadLetters(of: stage, limit: limit + 1)
-        let shown = letters.prefix(limit)
+        let letters = try await limits.page { try await database.store.deadLetters(of: stage, limit: $0) }
         switch output.format {
-        case .json: for letter in shown { try StandardOutput.write(try jsonLine(DeadLetterLine(letter))) }
-        case .table: try StandardOutput.write(deadLetterTable(Array(shown)))
+        case .json: for letter in letters { try StandardOutput.write(try jsonLine(DeadLetterLine(letter))) }
+        case .table: try StandardOutput.write(deadLetterTable(letters))
         }
-        if letters.count > limit { StandardError.write("There are more than \(limit); give a higher --limit.") }
     }
 }
 

@@ -161,5 +161,28 @@ extension StoreConformance {
             try equal(try await bench.states(), [.done, .dead], "states")
             try equal(try await bench.items("made").map(\.payload), [.text("x")], "outputs")
         },
+        Case("keeps each attempt that failed, an item's and the stage's own, the last one first", on: .line(.strict()))
+        {
+            bench in
+            try await bench.fill(2)
+            let worker = try await bench.enroll()
+            let lease = try await bench.claim(worker)
+            let later = Failure("put off", .postpone(.seconds(1)))
+            try await bench.commit(
+                .each([ItemID(1): .failed(Failure("no", .never)), ItemID(2): .failed(later)]), of: lease)
+            bench.time.advance(by: .seconds(1))
+            try await bench.store.end(worker, .failed(Failure("the disk is broken")))
+            let moment = bench.time.wallClock
+
+            let work = StageName("work")
+            let own = AttemptRecord(
+                stage: work, item: nil, worker: worker, failedAt: moment, error: "the disk is broken")
+            let item = AttemptRecord(
+                stage: work, item: ItemID(1), worker: worker, failedAt: moment - 1000, error: "no")
+            try equal(try await bench.store.attempts(of: nil, item: nil, limit: 9), [own, item], "all")
+            try equal(try await bench.store.attempts(of: work, item: ItemID(1), limit: 9), [item], "an item's")
+            try equal(try await bench.store.attempts(of: work, item: nil, limit: 1), [own], "the last one")
+            try equal(try await bench.store.attempts(of: "last", item: nil, limit: 9), [], "another stage's")
+        },
     ]
 }
