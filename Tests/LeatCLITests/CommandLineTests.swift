@@ -48,7 +48,7 @@ struct CommandLineTests {
         let worker = try #require(await squares("worker", "--help").output)
 
         for name in ["run", "worker", "status", "verify"] { #expect(program.contains("\n  \(name) ")) }
-        for name in ["status", "verify", "dead", "attempts", "retry", "skip", "restart"] {
+        for name in ["status", "verify", "peek", "dead", "attempts", "retry", "skip", "restart"] {
             #expect(tool.contains("\n  \(name) "))
         }
         #expect(!worker.contains("--supervisor") && !worker.contains("--log"))
@@ -103,6 +103,18 @@ struct CommandLineTests {
         #expect(ending.status == 2)
         #expect(try #require(ending.error).contains("holds pipeline 'cubes', not 'squares'"))
         #expect(await leat(command, path).status == 0)
+    }
+
+    @Test("peeks into a queue that is there, for a state that there is")
+    func peek() async throws {
+        let path = folder.path("p.db")
+        do { try await SQLiteStore.open(path).install(try Squares.pipeline.plan) }
+
+        #expect(await leat("peek", path, "squares", "--state", "dead", "--after", "7").status == 0)
+        #expect(await leat("peek", path, "squares", "--state", "lost").status == 2)
+        let ending = await leat("peek", path, "cubes")
+        #expect(ending.status == 2)
+        #expect(ending.error == "error: Pipeline 'squares' has no queue 'cubes'; its queues are n, squares.")
     }
 
     @Test("lists the attempts of a stage's item, and of no item without its stage")

@@ -32,6 +32,25 @@ struct OutputTests {
         #expect(try JSONDecoder().decode([String: String].self, from: Data(line.utf8))["a"] == "\u{1B}\u{9B}\u{202E}/")
     }
 
+    @Test("shows an item with its lineage, as a table and as JSON")
+    func itemLines() throws {
+        let record = ItemRecord(
+            id: ItemID(3), payload: .blob([255]), key: nil, origin: "make", parent: ItemID(1), state: .waiting,
+            claims: 2,
+            attempts: 1, kills: 0, suspect: 0, priority: 0, reason: "no luck")
+
+        let line = try object(try jsonLine(ItemLine(record)))
+        let row = itemTable([record]).split(separator: "\n")[1].split(separator: " ").map(String.init)
+
+        #expect(line["item"] as? Int == 3)
+        #expect(line["parent"] as? Int == 1)
+        #expect(line["state"] as? String == "waiting")
+        #expect(line["payload"] == nil)
+        #expect(line["payload_base64"] as? String == "/w==")
+        #expect(row == ["3", "waiting", "make", "1", "1", "no", "luck", "1", "bytes"])
+        #expect(itemTable([]) == "No items.")
+    }
+
     @Test("a status is an object with its stages and workers")
     func statusShape() throws {
         let plan = try Plan(

@@ -1,12 +1,6 @@
 internal import ArgumentParser
 internal import Leat
 
-#if canImport(FoundationEssentials)
-internal import FoundationEssentials
-#else
-internal import Foundation
-#endif
-
 /// `leat dead DB`: the dead letters with their reasons.
 struct DeadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -50,10 +44,7 @@ struct DeadLetterLine: Encodable {
         item = letter.item
         attempts = letter.attempts
         reason = letter.reason
-        switch letter.payload {
-        case .text(let text): (payload, payloadBase64) = (text, nil)
-        case .blob(let bytes): (payload, payloadBase64) = (nil, Data(bytes).base64EncodedString())
-        }
+        (payload, payloadBase64) = letter.payload.jsonFields
     }
 }
 

@@ -13,8 +13,8 @@ package struct LeatTool: AsyncParsableCommand {
                 """,
             version: "0.1.0",
             subcommands: [
-                StatusCommand.self, VerifyCommand.self, DeadCommand.self, AttemptsCommand.self, RetryCommand.self,
-                SkipCommand.self, RestartCommand.self,
+                StatusCommand.self, VerifyCommand.self, PeekCommand.self, DeadCommand.self, AttemptsCommand.self,
+                RetryCommand.self, SkipCommand.self, RestartCommand.self,
             ])
     }
 
