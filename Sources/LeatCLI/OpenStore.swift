@@ -22,9 +22,11 @@ struct OpenStore: Sendable {
 
     /// - Parameter creating: whether a database that isn't there is made.
     /// - Throws: ``LeatError/Code/notFound`` for a file that is missing and not to be made.
-    static func open(_ path: String, creating: Bool, lease: Duration? = nil) async throws -> OpenStore {
+    static func open(
+        _ path: String, creating: Bool, lease: Duration? = nil, deadline: Duration = .seconds(30)
+    ) async throws -> OpenStore {
         let terms = lease.map { LeaseTerms(heartbeat: min(.seconds(1), $0 / 4), duration: $0) } ?? LeaseTerms()
-        let store = try await SQLiteStore.open(path, creating: creating, terms: terms)
+        let store = try await SQLiteStore.open(path, creating: creating, terms: terms, deadline: deadline)
         return OpenStore(
             store: store, path: try absolute(path), checkpoint: { try await store.checkpoint() },
             isReplaced: { store.isFileReplaced })
@@ -34,7 +36,8 @@ struct OpenStore: Sendable {
     ///
     /// - Parameter pipeline: whose it must be; anyone's if not named.
     static func existing(_ path: String, of pipeline: Pipeline? = nil) async throws -> (OpenStore, Plan) {
-        let database = try await open(path, creating: false)
+        // A person waits for the answer.
+        let database = try await open(path, creating: false, deadline: .seconds(5))
         guard let plan = try await database.store.plan() else {
             throw LeatError(
                 .notFound,

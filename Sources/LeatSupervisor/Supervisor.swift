@@ -27,6 +27,8 @@ package final class Supervisor: Service {
         package var workers: [StageName: Int] = [:]
         /// How long workers may take to leave before they are killed.
         package var grace: Duration = .seconds(10)
+        /// How long a process may go on after its worker was declared silent; if not named, the grace or two leases.
+        package var silence: Duration?
         /// How often the stages are looked at.
         package var interval: Duration = .seconds(1)
         /// How long it waits before it tries again what a full disk or a long transaction held up.
@@ -178,13 +180,30 @@ package final class Supervisor: Service {
     /// Ends workers that others have started, and that died. It evaluates completion too, in case one of them died
     /// between an event and its evaluation.
     private func reap() async throws {
+        var leftovers = Leftovers()
         while await pause(store.terms.heartbeat) {
+            try await endLeftovers(&leftovers)
             try await patiently {
                 for dead in try await self.store.reap(supervisor: getpid()) {
                     self.logger.warning("worker \(dead.worker) of \(dead.stage) is gone: \(dead.ending.word)")
                 }
                 try await self.store.evaluate()
             }
+        }
+    }
+
+    /// Kills children that are dead to the store and have not gone on since: their places are filled anew.
+    private func endLeftovers(_ leftovers: inout Leftovers) async throws {
+        let children = state.withLock { $0.children }
+        guard !children.isEmpty else { return }
+        let seen = state.withLock { $0.seen }
+        let workers = try await patiently { try await store.workers() }.filter { !seen.contains($0.id) }
+        let grace = options.silence ?? max(options.grace, store.terms.duration * 2)
+        for slot in leftovers.overdue(children.mapValues(\.pid), workers, now: .now, grace: grace) {
+            guard let child = children[slot] else { continue }
+            logger.warning(
+                "process \(child.pid) (\(slot)) has not gone on since its worker ended, and is killed to make room")
+            child.kill()
         }
     }
 

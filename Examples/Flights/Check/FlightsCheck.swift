@@ -48,8 +48,9 @@ struct Compare: AsyncParsableCommand {
 
     func run() async throws {
         let data = ProcessInfo.processInfo.environment["FLIGHTS_DATA"] ?? ".demo/slice"
+        let store = try await database.open()
         let expected = try await resultsInMemory(data: data)
-        let found = try await Results(of: database.open())
+        let found = try await Results(of: store)
 
         for table in expected.rows.keys.sorted() {
             print("\(table): \(found.count(in: table)) rows, \(expected.count(in: table)) in memory")

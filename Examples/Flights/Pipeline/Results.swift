@@ -50,5 +50,9 @@ package struct Results: Sendable, Equatable {
 /// What the same functions come to without files and processes, and without anybody being shot.
 package func resultsInMemory(data: String) async throws -> Results {
     let run = try await flightsPipeline(data: data, shots: Shots(folder: nil)).runInMemory()
+    if case .failed = run.outcome {
+        let reasons = run.stages.compactMap(\.reason).joined(separator: "; ")
+        throw LeatError(.refused, "The run in memory failed, so there is nothing to compare with: \(reasons)")
+    }
     return try await Results(of: run.store)
 }

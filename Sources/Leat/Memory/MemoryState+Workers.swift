@@ -108,7 +108,7 @@ extension MemoryState {
             queues[lease.queue].change(item, to: isDead ? .dead : .ready) {
                 $0.kills = kills
                 $0.suspect = isDead ? 0 : 1
-                $0.reason = isDead ? ending.reason : nil
+                $0.reason = isDead ? ending.reason(kills: kills) : nil
             }
         } else {
             isDead = fail(item, of: lease, Failure(ending.reason), suspect: 1, at: moment)

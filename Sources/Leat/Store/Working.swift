@@ -72,6 +72,11 @@ public enum WorkerEnding: Sendable, Hashable {
         }
     }
 
+    /// The same for an item that this many deaths by SIGKILL have come to.
+    package func reason(kills: Int) -> String {
+        self == .killed ? "its worker was killed \(kills) times while it had this item alone" : reason
+    }
+
     /// What is told of the stage whose own failure it is.
     package var stageReason: String {
         switch self {

@@ -23,8 +23,11 @@ struct RetryCommand: AsyncParsableCommand {
             )
         }
         let count = try await database.store.retry(stage, by: orderer("retry"))
+        // Asked after the order: a run that is over by now may not have seen it.
+        let isRunning = try FileLock.isHeld(path: database.runLock)
         try report(
             OrderLine(order: "retry", stage: stage, items: count),
-            "\(count) dead \(count == 1 ? "letter" : "letters") of stage \(stage) ready again", output.format)
+            "\(count) dead \(count == 1 ? "letter" : "letters") of stage \(stage) ready again"
+                + (count > 0 && !isRunning ? ": run the pipeline again" : ""), output.format)
     }
 }

@@ -99,7 +99,8 @@ extension Transaction {
             values.kills += 1
             let isDead = values.kills >= stage.policy.retry.kills
             settled.dead = isDead ? 1 : 0
-            try write(item, isDead ? "dead" : "ready", values, reason: ending.reason, queue: lease.queue)
+            try write(
+                item, isDead ? "dead" : "ready", values, reason: ending.reason(kills: values.kills), queue: lease.queue)
         } else {
             values.attempts += 1
             settled.failures = 1

@@ -145,6 +145,27 @@ struct CrashTests {
         #expect(try await store.status().allSatisfy { $0.state != .running })
     }
 
+    @Test("replaces the only worker of a stage when that was stopped and does not go on")
+    func stoppedForGood() async throws {
+        let scene = try Scene(["CRASH_ITEMS": "300", "CRASH_PAUSE": "2000"])
+        let stopped = Atomic<Int32>(0)
+
+        let status = try await scene.run("run", "--quiet", "--lease", "1", "--workers", "change=1") { _ in
+            try await scene.wait { store in try await store.status(of: "change")?.done ?? 0 > 10 }
+            let worker = try await scene.store().workers().first { $0.stage == "change" && $0.ending == nil }
+            guard let worker else { return }
+            kill(worker.pid, SIGSTOP)
+            stopped.store(worker.pid, ordering: .releasing)
+        }
+
+        #expect(stopped.load(ordering: .acquiring) != 0)
+        #expect(status == .exited(0))
+        #expect(try await scene.store().workers().contains { $0.ending == "silent" })
+        #expect(try await scene.kept() == (1...300).map { $0 * 10 })
+        #expect(try await scene.store().verify() == [])
+        #expect(try scene.processes() == [])
+    }
+
     @Test("refuses a second run while the first lives")
     func secondRun() async throws {
         let scene = try Scene(["CRASH_PAUSE": "500"])
