@@ -180,7 +180,7 @@ public final class SQLiteStore: Store {
         do {
             try connection.execute("BEGIN IMMEDIATE")
         } catch {
-            throw leatError(error, path: name)
+            throw leatError(error, path: name, holder: queue?.holder)
         }
         // The time is taken under the lock: a step that waited for it must not judge leases by an older clock.
         let transaction = Transaction(store: self, database: database, sql: connection)
@@ -290,7 +290,9 @@ public final class SQLiteStore: Store {
 }
 
 /// SQLite's errors as Leat's: what was attempted is known to the caller, what to try is said here.
-func leatError(_ error: any Error, path: String) -> any Error {
+///
+/// - Parameter holder: the process that holds the write lock, if that is known.
+func leatError(_ error: any Error, path: String, holder: Int32? = nil) -> any Error {
     let failure: SQLFailure
     switch error {
     case let error as SQLFailure: failure = error
@@ -302,7 +304,7 @@ func leatError(_ error: any Error, path: String) -> any Error {
     case SQLITE_BUSY:
         LeatError(
             .busy,
-            "'\(name)' stayed locked up to the deadline; end the program that holds a transaction open on it.",
+            "'\(name)' stayed locked up to the deadline\(holder.map { " by process \($0)" } ?? ""); end the program that holds a transaction open on it.",
             cause: failure)
     case SQLITE_FULL:
         LeatError(

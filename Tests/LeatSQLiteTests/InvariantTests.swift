@@ -176,6 +176,32 @@ struct InvariantTests {
         #expect(try store.beat(worker) == .alive)
     }
 
+    @Test("gives up at its deadline beside a transaction that does not end, and names who holds it")
+    func busy() async throws {
+        let store = try await fixture.linear()
+        let path = fixture.path
+
+        try await store.prepare { _ in
+            let ended = DispatchSemaphore(value: 0)
+            let found = Mutex<LeatError?>(nil)
+            Task.detached {
+                defer { ended.signal() }
+                let other = try await SQLiteStore.open(path, creating: false, deadline: .milliseconds(50))
+                do {
+                    try await other.evaluate()
+                } catch let error as LeatError {
+                    found.withLock { $0 = error }
+                }
+            }
+            ended.wait()
+            let error = found.withLock { $0 }
+            #expect(error?.code == .busy)
+            #if os(Linux)
+            #expect(error?.message.contains("by process \(getpid())") == true, "\(String(describing: error))")
+            #endif
+        }
+    }
+
     @Test("opens and answers beside a transaction that does not end")
     func opensBeside() async throws {
         let store = try await fixture.linear()

@@ -135,7 +135,8 @@ extension StoreConformance {
 
             let item = try await bench.item(1)
             try equal(item.state, .dead, "state at the end")
-            try equal(item.reason, WorkerEnding.killed.reason, "reason")
+            try equal(
+                item.reason, "its worker was killed 10 times while it had this item alone", "reason")
         },
         Case("invariant 3: finds the item that kills its worker, and charges no other") { bench in
             try await bench.fill(8)
