@@ -27,8 +27,6 @@ package final class Supervisor: Service {
         package var workers: [StageName: Int] = [:]
         /// How long workers may take to leave before they are killed.
         package var grace: Duration = .seconds(10)
-        /// How long a process may go on after its worker was declared silent; if not named, the grace or two leases.
-        package var silence: Duration?
         /// How often the stages are looked at.
         package var interval: Duration = .seconds(1)
         /// How long it waits before it tries again what a full disk or a long transaction held up.
@@ -198,7 +196,7 @@ package final class Supervisor: Service {
         guard !children.isEmpty else { return }
         let seen = state.withLock { $0.seen }
         let workers = try await patiently { try await store.workers() }.filter { !seen.contains($0.id) }
-        let grace = options.silence ?? max(options.grace, store.terms.duration * 2)
+        let grace = max(options.grace, store.terms.duration * 2)
         for slot in leftovers.overdue(children.mapValues(\.pid), workers, now: .now, grace: grace) {
             guard let child = children[slot] else { continue }
             logger.warning(

@@ -67,9 +67,9 @@ struct MemoryStage: Sendable {
         case .crashed, .timedOut, .failed:
             failures += 1
             crashes += 1
-            var isOver = crashes >= spec.policy.crashes
-            if case .failed(let failure) = ending { isOver = isOver || failure.isPermanent }
-            if isOver { trip = trip ?? ending.tripReason(after: crashes) }
+            if crashes >= spec.policy.crashes || ending.isPermanent {
+                trip = trip ?? ending.tripReason(after: crashes)
+            }
         }
     }
 }

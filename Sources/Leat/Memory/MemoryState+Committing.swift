@@ -52,9 +52,7 @@ extension MemoryState {
         case .released:
             release(lease)
         case .failedTogether(let failure):
-            var isPostponed = false
-            if case .postpone = failure.advice { isPostponed = true }
-            if lease.remaining == 1 || isPostponed {
+            if lease.remaining == 1 || failure.postponement != nil {
                 settle(held(by: lease).map { ($0, .failed(failure)) }, of: lease, at: moment)
             } else {
                 halve(lease)
@@ -74,7 +72,7 @@ extension MemoryState {
                 queues[lease.queue].change(item, to: .done)
                 done += 1
             case .failed(let failure):
-                if case .postpone(let delay) = failure.advice {
+                if let delay = failure.postponement {
                     wait(delay, item, in: lease.queue, at: moment)
                 } else if fail(item, of: lease, failure, suspect: 0, at: moment) {
                     dead += 1

@@ -73,6 +73,9 @@ public struct Failure: Sendable, Hashable {
         self.init(String("\(error)".prefix(2000)), (error as? any AdvisingError)?.retryAdvice ?? .backOff)
     }
 
+    /// How long its items are put off without blame, if they are.
+    package var postponement: Duration? { if case .postpone(let delay) = advice { delay } else { nil } }
+
     /// No attempt can mend it.
     public var isPermanent: Bool { advice == .never }
 }

@@ -44,6 +44,9 @@ public enum WorkerEnding: Sendable, Hashable {
         }
     }
 
+    /// Whether no repetition can mend it, so that the stage is given up at once.
+    package var isPermanent: Bool { if case .failed(let failure) = self { failure.isPermanent } else { false } }
+
     /// Whether the stage itself is to blame, whatever its worker held.
     package var isOfTheStage: Bool { if case .failed = self { true } else { false } }
 

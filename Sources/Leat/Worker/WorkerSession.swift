@@ -172,7 +172,7 @@ final class WorkerSession {
         var failure = stage.failure(error)
         if (error as? LeatError)?.code == .cannotResume { failure.advice = .never }
         logger.error("The stage's function failed: \(failure.reason)")
-        if case .postpone = failure.advice {
+        if failure.postponement != nil {
             try await end(.stopped)
         } else {
             failuresInARow += 1

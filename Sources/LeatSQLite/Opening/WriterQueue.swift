@@ -50,7 +50,8 @@ final class WriterQueue: Sendable {
 
     /// The process that is writing just now, for messages; `nil` where the system does not tell.
     ///
-    /// Linux lists its locks in `/proc/locks` with the holder's number and the file's inode (proc(5)).
+    /// Linux lists its locks in `/proc/locks` with the holder's number and the file's inode (proc(5)). The device
+    /// is not compared, as file systems of several devices list another than they tell.
     var holder: Int32? {
         var status = stat()
         guard fstat(descriptor, &status) == 0, let file = fopen("/proc/locks", "re") else { return nil }

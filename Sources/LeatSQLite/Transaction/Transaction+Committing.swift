@@ -54,7 +54,7 @@ extension Transaction {
                 } else if lease.items == 1 {
                     counts = try settle(
                         [soleItem(of: lease): .failed(failure)], of: lease, stage, by: step.worker)
-                } else if case .postpone = failure.advice {
+                } else if failure.postponement != nil {
                     let all = try items(of: lease).map { ($0, Outcome.failed(failure)) }
                     counts = try settle(Dictionary(uniqueKeysWithValues: all), of: lease, stage, by: step.worker)
                 } else {
@@ -118,7 +118,7 @@ extension Transaction {
                 if !isWhole { try writeDone(id, row, lease) }
             case .released: try write(id, "ready", row.values, queue: lease.queue)
             case .failed(let failure):
-                if case .postpone(let delay) = failure.advice {
+                if let delay = failure.postponement {
                     try wait(delay, id, row.values, reason: failure.reason, lease.queue)
                     continue
                 }

@@ -123,9 +123,7 @@ extension Transaction {
             Int($0.int(0))
         }
         let budget = isKill ? stage.policy.retry.kills : stage.policy.crashes
-        var isFinal = false
-        if case .failed(let failure) = ending { isFinal = failure.isPermanent }
-        guard let count, count >= budget || isFinal else { return }
+        guard let count, count >= budget || ending.isPermanent else { return }
         try trip(stage.name, ending.tripReason(after: count))
     }
 

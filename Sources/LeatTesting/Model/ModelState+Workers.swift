@@ -13,7 +13,7 @@ extension ModelState {
         var account = DeathAccount.nobody
         for lease in mine {
             let held = held(by: lease.lease).map(\.id)
-            if !ending.isSuspicious || lease.takesAll || ending.word == "failed" {
+            if !ending.isSuspicious || lease.takesAll || ending.isOfTheStage {
                 for id in held { change(id, of: stage) { $0.fate = .open(nil) } }
                 if ending.isSuspicious { account = .stage }
             } else if lease.suspect == 1, mine.count == 1 {
@@ -55,10 +55,8 @@ extension ModelState {
             stages[name]!.crashes += 1
             stages[name]!.failures += 1
         }
-        var isPermanent = false
-        if case .failed(let failure) = ending { isPermanent = failure.isPermanent }
         let isOver =
-            isPermanent || stages[name]!.crashes >= policy.crashes || stages[name]!.kills >= policy.retry.kills
+            ending.isPermanent || stages[name]!.crashes >= policy.crashes || stages[name]!.kills >= policy.retry.kills
         if isOver, stages[name]!.trip == nil { stages[name]!.trip = .crashes }
     }
 

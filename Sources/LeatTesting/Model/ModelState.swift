@@ -195,7 +195,7 @@ struct ModelState {
         case .done: outcomes = held.map { ($0, .done) }
         case .released: outcomes = held.map { ($0, .released) }
         case .each(let each): outcomes = each.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-        case .failedTogether(let failure) where held.count == 1 || failure.isPostponement:
+        case .failedTogether(let failure) where held.count == 1 || failure.postponement != nil:
             outcomes = held.map { ($0, .failed(failure)) }
         case .failedTogether: halve(held, of: step.stage)
         }
@@ -210,7 +210,7 @@ struct ModelState {
                 }
                 done += 1
             case .released: change(id, of: step.stage) { $0.fate = .open(nil) }
-            case .failed(let failure) where failure.isPostponement:
+            case .failed(let failure) where failure.postponement != nil:
                 let wait = failure.wait ?? 0
                 change(id, of: step.stage) { [wall] in $0.fate = .open(wait == 0 ? nil : wall + wait) }
             case .failed(let failure):
@@ -253,7 +253,6 @@ struct ModelState {
 }
 
 extension Failure {
-    var isPostponement: Bool { if case .postpone = advice { true } else { false } }
     /// The wait that it asks for, in milliseconds; `nil` leaves it to the policy.
     var wait: Int64? {
         switch advice {
