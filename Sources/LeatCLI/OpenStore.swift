@@ -32,7 +32,7 @@ struct OpenStore: Sendable {
             isReplaced: { store.isFileReplaced })
     }
 
-    /// Opens a database for an order or a question: it is there, and holds a pipeline.
+    /// Opens a database for an order or a question: it is there, and holds a pipeline or queues.
     ///
     /// - Parameter pipeline: whose it must be; anyone's if not named.
     static func existing(_ path: String, of pipeline: Pipeline? = nil) async throws -> (OpenStore, Plan) {
@@ -41,12 +41,12 @@ struct OpenStore: Sendable {
         guard let plan = try await database.store.plan() else {
             throw LeatError(
                 .notFound,
-                "The database \(printable(path)) holds no pipeline; check the path, or run the pipeline first.")
+                "The database \(printable(path)) holds no pipeline and no queue; check the path, or run the pipeline first.")
         }
         guard pipeline == nil || plan.pipeline == pipeline?.name else {
             throw LeatError(
                 .pipelineChanged,
-                "The database \(printable(path)) holds pipeline '\(printable(plan.pipeline))', not '\(printable(pipeline?.name ?? ""))'; check the path, or look at it with 'leat'."
+                "The database \(printable(path)) holds \(plan.pipeline.map { "pipeline '\(printable($0))'" } ?? "no pipeline"), not '\(printable(pipeline?.name ?? ""))'; check the path, or look at it with 'leat'."
             )
         }
         return (database, plan)

@@ -5,9 +5,9 @@ internal import Synchronization
 /// What an observer may ask, beside running workers.
 extension SQLiteStore {
     public func status() async throws -> [StageStatus] {
-        let plan = try await knownPlan()
         let now = time.wallClock
         return try await observe { [self] connection in
+            let plan = try knownPlan(connection)
             var stages: [StageStatus] = []
             let gone = try self.gone(connection).map { "\($0)" }.joined(separator: ",")
             try connection.each(StatusViews(plan).stageStatus, [.int(now), .text("[\(gone)]")]) { row in
@@ -23,21 +23,42 @@ extension SQLiteStore {
         }
     }
 
-    func knownPlan() async throws -> Plan {
-        if let plan = shared.withLock({ $0.plan }) { return plan }
-        guard let plan = try await plan() else {
-            throw LeatError(.notFound, "This database holds no pipeline yet; run the program once.")
+    /// The plan as it is in the reader's snapshot: another process may have made a queue, and changed the schema so.
+    func knownPlan(_ connection: Connection) throws -> Plan {
+        let version = try connection.number("PRAGMA schema_version")
+        if let known = shared.withLock({ $0.observedPlan }), known.schemaVersion == version { return known.plan }
+        guard let plan = try Transaction.storedPlan(in: connection.database) else {
+            throw LeatError(.notFound, "This database holds no pipeline and no queue yet; run the program once.")
         }
-        shared.withLock { $0.plan = plan }
+        shared.withLock { $0.observedPlan = (plan, version) }
         return plan
     }
 
-    public func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord] {
-        guard try await knownPlan().queues.contains(queue) else {
-            throw LeatError(.notFound, "There is no queue '\(queue)'.")
-        }
+    public func queues() async throws -> [QueueStatus] {
         let now = time.wallClock
-        return try await observe { connection in
+        return try await observe { [self] connection in
+            let plan = try knownPlan(connection)
+            guard !plan.queues.isEmpty else { return [] }
+            var queues: [QueueStatus] = []
+            try connection.each(StatusViews(plan).queueStatus, [.int(now)]) { row in
+                let name = QueueName(unchecked: row.text(0))
+                let stage = plan.consumer(of: name)
+                queues.append(
+                    QueueStatus(
+                        queue: name, stage: stage?.kind == .queue ? nil : stage?.name, isSealed: row.int(3) != 0,
+                        isClosed: row.int(2) != 0, ready: row.int(4), waiting: row.int(5), leased: row.int(6),
+                        done: row.int(7), dead: row.int(8), skipped: row.int(9)))
+            }
+            return queues
+        }
+    }
+
+    public func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord] {
+        let now = time.wallClock
+        return try await observe { [self] connection in
+            guard try knownPlan(connection).queues.contains(queue) else {
+                throw LeatError(.notFound, "There is no queue '\(queue)'.")
+            }
             let sql = """
                 SELECT id, payload, key, origin, parent, state, visible_at, claims, attempts, kills, suspect, priority, reason
                 FROM items_\(queue) WHERE id > ?1 ORDER BY id LIMIT ?2
@@ -59,9 +80,9 @@ extension SQLiteStore {
     }
 
     public func deadLetters(of stage: StageName?, limit: Int) async throws -> [DeadLetter] {
-        let plan = try await knownPlan()
-        if let stage, plan.stage(stage) == nil { throw LeatError(.notFound, "There is no stage '\(stage)'.") }
-        return try await observe { connection in
+        return try await observe { [self] connection in
+            let plan = try knownPlan(connection)
+            if let stage, plan.stage(stage) == nil { throw LeatError(.notFound, "There is no stage '\(stage)'.") }
             let sql = """
                 SELECT stage, queue, item, attempts, reason, payload FROM (\(StatusViews(plan).deadLetters))
                 WHERE ?1 IS NULL OR stage = ?1 ORDER BY stage, item LIMIT ?2
@@ -79,9 +100,9 @@ extension SQLiteStore {
     }
 
     public func attempts(of stage: StageName?, item: ItemID?, limit: Int) async throws -> [AttemptRecord] {
-        let plan = try await knownPlan()
-        if let stage, plan.stage(stage) == nil { throw LeatError(.notFound, "There is no stage '\(stage)'.") }
-        return try await observe { connection in
+        return try await observe { [self] connection in
+            let plan = try knownPlan(connection)
+            if let stage, plan.stage(stage) == nil { throw LeatError(.notFound, "There is no stage '\(stage)'.") }
             let sql = """
                 SELECT stage, item, worker, failed_at, error FROM leat_attempts
                 WHERE (?1 IS NULL OR stage = ?1) AND (?2 IS NULL OR item = ?2) ORDER BY id DESC LIMIT ?3

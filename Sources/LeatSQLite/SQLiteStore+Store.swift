@@ -6,6 +6,17 @@ internal import Synchronization
 extension SQLiteStore {
     public func install(_ plan: Plan) async throws { try await write { try $0.install(plan) } }
 
+    public func makeQueue(_ name: QueueName, policy: StagePolicy?) async throws -> StageSpec {
+        try await write { try $0.makeQueue(name, policy: policy) }
+    }
+    public func seal(_ queue: QueueName, by who: String) async throws { try await write { try $0.seal(queue, by: who) } }
+    public func reopen(_ queue: QueueName, by who: String) async throws {
+        try await write { try $0.reopen(queue, by: who) }
+    }
+    public func renew(_ lease: Lease, for duration: Duration) async throws {
+        try await countingRefusals(of: lease.stage) { try await write { try $0.renew(lease, for: duration) } }
+    }
+
     public func plan() async throws -> Plan? { try await reading { try Transaction.storedPlan(in: $0) } }
 
     public func runID() async throws -> String {
@@ -15,7 +26,7 @@ extension SQLiteStore {
     func run(_ connection: Connection) throws -> String {
         var id: String?
         try connection.each("SELECT id FROM leat_run") { id = $0.text(0) }
-        guard let id else { throw LeatError(.notFound, "This database holds no pipeline yet; run the program once.") }
+        guard let id else { throw LeatError(.notFound, "This database holds no pipeline and no queue yet; run the program once.") }
         return id
     }
 

@@ -87,16 +87,20 @@ extension SQLiteStore {
         let candidates = try await observe { connection in
             var candidates: [Candidate] = []
             try connection.each(
-                "SELECT id, stage, boot, expires_at, supervisor FROM leat_workers WHERE ended_at IS NULL"
+                """
+                SELECT id, stage, boot, expires_at, supervisor FROM leat_workers
+                WHERE ended_at IS NULL AND boot IS NOT NULL
+                """
             ) { row in
                 candidates.append(
                     Candidate(
                         worker: WorkerID(row.int(0)), stage: StageName(unchecked: row.text(1)),
-                        isOfThisBoot: row.text(2) == boot, hasExpired: row.int(3) < instant,
+                        isOfThisBoot: row.text(2) == boot, hasExpired: row.optionalInt(3).map { $0 < instant } ?? false,
                         supervisor: row.optionalInt(4).map { Int32(truncatingIfNeeded: $0) }))
             }
             return candidates
         }
+        try await handBackExpired()
         guard !candidates.isEmpty else { return [] }
         let run = try await runID()
         var reaped: [Reaped] = []
@@ -115,6 +119,23 @@ extension SQLiteStore {
                 Reaped(worker: candidate.worker, stage: candidate.stage, ending: ending, account: account))
         }
         return reaped
+    }
+
+    /// Leases that were over before somebody claimed from their queue again: those who wait learn of it.
+    private func handBackExpired() async throws {
+        let (boot, instant, now) = (time.bootID, time.instant, time.wallClock)
+        let queues = try await observe { connection in
+            var queues: [QueueName] = []
+            try connection.each(
+                """
+                SELECT DISTINCT queue FROM leat_leases
+                WHERE expires_at IS NOT NULL
+                    AND CASE clock WHEN 'wall' THEN expires_at <= ?3 WHEN ?1 THEN expires_at <= ?2 ELSE 1 END
+                """, [.text(boot), .int(instant), .int(now)]
+            ) { queues.append(QueueName(unchecked: $0.text(0))) }
+            return queues
+        }
+        for queue in queues { try await write { try $0.handBackExpired(queue) } }
     }
 
     private struct Candidate: Sendable {
@@ -148,7 +169,7 @@ extension SQLiteStore {
             var workers: [WorkerRecord] = []
             try connection.each(
                 """
-                SELECT id, stage, pid, log, started_at, seen_at, ending, seen_at + lease_ms > ?1
+                SELECT id, stage, pid, log, started_at, seen_at, ending, lease_ms IS NULL OR seen_at + lease_ms > ?1
                 FROM leat_workers ORDER BY id
                 """, [.int(now)]
             ) { row in

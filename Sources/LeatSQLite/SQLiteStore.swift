@@ -37,7 +37,10 @@ public final class SQLiteStore: Store {
 
     /// What tasks share.
     struct Shared {
+        /// What the writer works by.
         var plan: Plan?
+        /// What was last read for an observer, and at which version of the schema.
+        var observedPlan: (plan: Plan, schemaVersion: Int64)?
         /// Those that are opened when they are first needed.
         var connections: [Role: DatabaseQueue] = [:]
         /// Held as long as the worker lives: the kernel frees it when the process dies.

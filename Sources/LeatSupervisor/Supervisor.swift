@@ -125,7 +125,7 @@ package final class Supervisor: Service {
             self.stop()
         }
         try Task.checkCancellation()
-        let stages = try await patiently { try await store.status() }
+        let stages = try await patiently { try await store.pipelineStatus() }
         await observe(stages)
         state.withLock { $0.outcome = Outcome(stages: stages, isInterrupted: isInterrupted) }
     }
@@ -168,7 +168,7 @@ package final class Supervisor: Service {
     /// Looks at the stages, for whoever must be started later, and for people.
     private func watch() async throws {
         while !Task.isCancelled {
-            let stages = try await patiently { try await self.store.status() }
+            let stages = try await patiently { try await self.store.pipelineStatus() }
             sender.yield(.status(stages))
             await observe(stages)
             guard await pause(options.interval) else { return }
@@ -259,7 +259,7 @@ package final class Supervisor: Service {
             return
         }
         if Task.isCancelled { return }
-        let stages = try await patiently { try await store.status() }
+        let stages = try await patiently { try await store.pipelineStatus() }
         sender.yield(.ended(slot, account, stages))
     }
 

@@ -65,6 +65,21 @@ struct QueryPlanTests {
                 "INDEX qs_raw_waiting", "INDEX qs_raw_leased",
             ]),
         Expectation(
+            name: "exhaustion but for one's own", query: Transaction.exhaustedButForQuery,
+            uses: [
+                "SEARCH i USING INTEGER PRIMARY KEY", "INDEX leat_leases_range", "INDEX qs_raw_ready",
+                "INDEX qs_raw_waiting",
+            ]),
+        Expectation(
+            name: "leases that are over", query: Transaction.expiredQuery,
+            uses: ["INDEX leat_leases_expiring (queue=?)"]),
+        Expectation(
+            name: "when the next lease is over", query: Transaction.nextExpiryQuery,
+            uses: ["INDEX leat_leases_expiring (queue=?)"]),
+        Expectation(
+            name: "whether a suspect is ready", query: Transaction.readySuspectQuery,
+            uses: ["INDEX qs_raw_suspects", "INDEX leat_leases_range"]),
+        Expectation(
             name: "whether a queue is closed", query: Transaction.closedQuery,
             uses: ["SEARCH q USING PRIMARY KEY", "SEARCH c USING PRIMARY KEY"]),
     ]
@@ -76,7 +91,7 @@ struct QueryPlanTests {
         for use in expectation.uses { #expect(plan.contains(use), "\(plan)") }
         // A scan is allowed over an index that holds only what is asked for, and over the few leases and edges.
         for line in plan.split(separator: "\n") where line.contains("SCAN") {
-            let isPartial = ["qs_raw_ready", "qs_raw_waiting", "qs_raw_leased"].contains { line.contains($0) }
+            let isPartial = ["qs_raw_ready", "qs_raw_waiting", "qs_raw_leased", "qs_raw_suspects"].contains { line.contains($0) }
             let isSmall = line.contains("leat_edges") || line.contains("SCAN e") || line.contains("CONSTANT ROW")
             #expect(isPartial || isSmall, "\(plan)")
         }

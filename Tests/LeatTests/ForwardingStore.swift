@@ -16,6 +16,14 @@ extension ForwardingStore {
         try await base.prepare(body)
     }
 
+    func makeQueue(_ name: QueueName, policy: StagePolicy?) async throws -> StageSpec {
+        try await base.makeQueue(name, policy: policy)
+    }
+    func seal(_ queue: QueueName, by who: String) async throws { try await base.seal(queue, by: who) }
+    func reopen(_ queue: QueueName, by who: String) async throws { try await base.reopen(queue, by: who) }
+    func renew(_ lease: Lease, for duration: Duration) async throws { try await base.renew(lease, for: duration) }
+    func queues() async throws -> [QueueStatus] { try await base.queues() }
+
     func enroll(_ enrollment: Enrollment) async throws -> WorkerID { try await base.enroll(enrollment) }
     func beat(_ worker: WorkerID) throws -> Beat { try base.beat(worker) }
     func end(_ worker: WorkerID, _ ending: WorkerEnding) async throws -> DeathAccount {

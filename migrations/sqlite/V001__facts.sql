@@ -1,14 +1,15 @@
 -- The facts of one pipeline and one run of it. Everything that can be derived (running, finished, blocked, stale) is a
 -- view over these tables, made anew when the pipeline is written down.
 --
--- Times that people and schedules use (`…_at`) are milliseconds since 1970. `expires_at` of a worker is nanoseconds of
--- the host's monotonic clock, comparable only under the same `boot`.
+-- Times that people and schedules use (`…_at`) are milliseconds since 1970. `expires_at` of a worker, and of a lease
+-- whose `clock` is a boot's, is nanoseconds of the host's monotonic clock, comparable only under the same boot.
 
--- The run: one row. `id` is part of every idempotency key, so keys differ from run to run.
+-- The run: one row. `id` is part of every idempotency key, so keys differ from run to run. `pipeline` is NULL while there
+-- are only queues on their own.
 CREATE TABLE leat_run (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     id TEXT NOT NULL,
-    pipeline TEXT NOT NULL,
+    pipeline TEXT,
     created_at INTEGER NOT NULL
 ) STRICT;
 
@@ -20,14 +21,15 @@ CREATE TABLE leat_migrations (
     applied_at INTEGER NOT NULL
 ) STRICT;
 
--- A stage: its name is its identity. `position` is the topological order, `unit` the group that completes together
+-- A stage: its name is its identity. A queue on its own has one of its name and of kind `queue`, which whoever claims
+-- from it stands for. `position` is the topological order, `unit` the group that completes together
 -- (a stage alone, or a cycle). `takes_all`: its whole input is one unit, worked on when the input is closed.
 -- `policy` is JSON: retry, breaker, tolerance, crash budget. `max_dead` and `max_dead_percent` repeat the tolerance for
 -- the views; both NULL: any number.
 CREATE TABLE leat_stages (
     name TEXT PRIMARY KEY,
     position INTEGER NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('producer', 'transformer', 'consumer')),
+    kind TEXT NOT NULL CHECK (kind IN ('producer', 'transformer', 'consumer', 'queue')),
     input TEXT UNIQUE,
     takes_all INTEGER NOT NULL CHECK (takes_all IN (0, 1)),
     policy TEXT NOT NULL,
@@ -53,7 +55,7 @@ CREATE TABLE leat_edges (
 ) STRICT, WITHOUT ROWID;
 
 -- A queue. Every id below `frontier` has been claimed or has left the straight path. `sealed`: its set of producers is
--- complete.
+-- complete; one that is not sealed takes items from anybody, and never ends.
 CREATE TABLE leat_queues (
     name TEXT PRIMARY KEY,
     frontier INTEGER NOT NULL DEFAULT 1,
@@ -116,20 +118,23 @@ CREATE TABLE leat_endings (
 
 -- A process that runs, or ran, one stage. `supervisor` is the process that learns its exit status. Whoever died together
 -- with its supervisor has no `ended_at` until the next run looks: views take a worker for live as long as it was seen
--- within `lease_ms`, which is how long what it holds stays its own.
+-- within `lease_ms`, which is how long what it holds stays its own. Whoever claims from a queue on its own has no
+-- heartbeat, so neither `expires_at` nor `lease_ms`: its leases have times of their own. Without a `boot` it is a
+-- stranger of which nothing else is known.
 CREATE TABLE leat_workers (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     stage TEXT NOT NULL,
     pid INTEGER NOT NULL,
     supervisor INTEGER,
-    boot TEXT NOT NULL,
-    expires_at INTEGER NOT NULL,
+    boot TEXT,
+    expires_at INTEGER,
     started_at INTEGER NOT NULL,
     seen_at INTEGER NOT NULL,
-    lease_ms INTEGER NOT NULL,
+    lease_ms INTEGER,
     log TEXT,
     ended_at INTEGER,
-    ending TEXT
+    ending TEXT,
+    CHECK ((expires_at IS NULL) = (lease_ms IS NULL))
 ) STRICT;
 
 -- The few workers that live, among the many that ever did.
@@ -138,7 +143,8 @@ CREATE INDEX leat_workers_live ON leat_workers (stage) WHERE ended_at IS NULL;
 -- A claim: a range of ids of one queue (those in it that have a state row are not part of it), and the state rows that
 -- name it. Without a worker it is an orphan, whose items are ready. `items` is how many it holds, `taken` how many it
 -- was claimed with, `suspect` above 0 the largest batch in which its items may be claimed. `claims` counts for the
--- items of the range.
+-- items of the range. Without `expires_at` it lives as long as its worker; else up to that time, by its `clock`: a boot
+-- (nanoseconds) or 'wall' (milliseconds since 1970).
 CREATE TABLE leat_leases (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     queue TEXT NOT NULL,
@@ -150,6 +156,10 @@ CREATE TABLE leat_leases (
     suspect INTEGER NOT NULL DEFAULT 0,
     claims INTEGER NOT NULL,
     claimed_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    clock TEXT,
+    CHECK ((expires_at IS NULL) = (clock IS NULL)),
+    CHECK (worker IS NOT NULL OR expires_at IS NULL),
     CHECK ((lo IS NULL) = (hi IS NULL)),
     CHECK (lo <= hi),
     CHECK (worker IS NOT NULL OR lo IS NOT NULL)
@@ -159,6 +169,8 @@ CREATE TABLE leat_leases (
 CREATE INDEX leat_leases_range ON leat_leases (queue, lo, hi, worker);
 -- What a worker holds.
 CREATE INDEX leat_leases_worker ON leat_leases (worker);
+-- Those that end by themselves.
+CREATE INDEX leat_leases_expiring ON leat_leases (queue) WHERE expires_at IS NOT NULL;
 
 -- Each attempt that failed, and whose fault it was found to be. Without an item it is the stage's own: its producer
 -- threw, or its workers die with no item to blame.
@@ -226,6 +238,8 @@ CREATE TABLE qs_{name} (
 
 -- Only ready items, in the order in which they are handed out: a claim's cost depends on what it takes.
 CREATE INDEX qs_{name}_ready ON qs_{name} (priority DESC, id) WHERE state = 'ready';
+-- Whether a suspect waits for its turn.
+CREATE INDEX qs_{name}_suspects ON qs_{name} (id) WHERE state = 'ready' AND suspect > 0;
 -- What is due next.
 CREATE INDEX qs_{name}_waiting ON qs_{name} (visible_at) WHERE state = 'waiting';
 -- The state rows that a lease holds.

@@ -68,6 +68,9 @@ public struct StageName: LeatName {
     public static var noun: String { "stage" }
     public let rawValue: String
     public init(unchecked rawValue: String) { self.rawValue = rawValue }
+
+    /// What whoever claims from a queue on its own goes by.
+    public init(of queue: QueueName) { rawValue = queue.rawValue }
 }
 
 /// The name of a shard: one independent slice of a producer stage, with its own cursor.

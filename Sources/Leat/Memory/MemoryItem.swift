@@ -86,4 +86,23 @@ struct MemoryLease: Sendable {
     var remaining: Int
     /// How many suspects it was claimed with; 0 if its items were none.
     let suspect: Int
+    /// When it ends by itself; `nil` if it lives as long as its worker.
+    var expiry: MemoryExpiry?
+}
+
+/// When a lease ends by itself, by the clock that cannot jump.
+struct MemoryExpiry: Sendable {
+    let instant: Int64
+    let boot: String
+
+    init(after duration: Duration, at moment: MemoryMoment) {
+        instant = moment.instant + duration.nanoseconds
+        boot = moment.boot
+    }
+
+    func isOver(at moment: MemoryMoment) -> Bool { boot != moment.boot || instant <= moment.instant }
+    /// The same in milliseconds of the wall clock.
+    func wallClock(at moment: MemoryMoment) -> Int64 {
+        moment.wallClock + (instant - moment.instant + 999_999) / 1_000_000
+    }
 }

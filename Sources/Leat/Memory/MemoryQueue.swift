@@ -3,6 +3,8 @@
 /// ``change(_:to:_:)`` is the only way to another state, so counts and indexes always agree with the items.
 struct MemoryQueue: Sendable {
     let name: QueueName
+    /// Whether its set of producers is complete.
+    var isSealed: Bool
     /// Kept beside the completions that it follows from; ``MemoryState/verify()`` holds them together.
     var isClosed = false
     /// How many items were put from outside the pipeline.
@@ -38,7 +40,10 @@ struct MemoryQueue: Sendable {
         }
     }
 
-    init(_ name: QueueName) { self.name = name }
+    init(_ name: QueueName, isSealed: Bool = true) {
+        self.name = name
+        self.isSealed = isSealed
+    }
 
     var ids: Range<Int64> { 1..<Int64(items.count) + 1 }
 
@@ -92,6 +97,9 @@ struct MemoryQueue: Sendable {
             change(next.id, to: .ready)
         }
     }
+
+    /// Whether an item under suspicion is ready.
+    mutating func hasReadySuspect() -> Bool { firstSuspect() != nil }
 
     /// When the next waiting item is due.
     mutating func nextDue() -> Int64? { earliest()?.visibleAt }

@@ -1,29 +1,37 @@
 extension MemoryState {
     mutating func claim(_ request: ClaimRequest, at moment: MemoryMoment) throws -> Claim {
         let (stage, queue, worker) = try check(request)
+        handBackExpired(queue, at: moment)
         if let trip = stages[stage].trip { return .refused(reason: trip) }
         let held = workers[worker].leases
         // A suspect is alone with its worker, so that a death can be charged to it.
         if held.contains(where: { leases[$0].map { $0.suspect > 0 } ?? false }) { return .nothing(until: nil) }
+        // Who takes from a queue on its own may hold something at all times: it gets nothing new while a suspect waits,
+        // so that the suspect's turn comes.
+        let isOwn = stages[stage].spec.kind == .queue
+        if isOwn, !held.isEmpty, queues[queue].hasReadySuspect() { return .nothing(until: nil) }
         guard try mayRun(stage) else { return .nothing(until: nil) }
 
         queues[queue].promote(wallClock: moment.wallClock)
         let id = LeaseID(lastLease + 1)
         let (items, areSuspects) = queues[queue].take(upTo: request.limit, suspectsToo: held.isEmpty, into: id)
-        guard items.isEmpty else { return grant(id, items, areSuspects: areSuspects, stage, queue, request.worker) }
-        return try isSettled(stage) ? .finished : .nothing(until: queues[queue].nextDue())
+        guard items.isEmpty else {
+            let claim = grant(id, items, areSuspects: areSuspects, stage, queue, request.worker)
+            leases[id]?.expiry = request.duration.map { MemoryExpiry(after: $0, at: moment) }
+            return claim
+        }
+        if isOwn ? isFinished(queue, for: request.worker) : try isSettled(stage) { return .finished }
+        return .nothing(until: [queues[queue].nextDue(), nextExpiry(queue, at: moment)].compactMap { $0 }.min())
     }
 
     /// Whether a claim may be asked for at all: checked before the step that it comes with is committed.
     @discardableResult
     func check(_ request: ClaimRequest) throws -> (stage: Int, queue: Int, worker: Int) {
         let stage = try place(of: request.stage)
-        guard let queue = input(of: stage), !stages[stage].spec.takesAll else {
-            throw LeatError(
-                .refused,
-                "Stage '\(request.stage)' does not take items one by one: \(stages[stage].spec.takesAll ? "claim its whole input" : "it has no input")."
-            )
+        guard let queue = input(of: stage) else {
+            throw LeatError(.refused, "Stage '\(request.stage)' has no input, so it has no items.")
         }
+        if let problem = request.problem(for: stages[stage].spec) { throw problem }
         return (stage, queue, try place(ofLive: request.worker))
     }
 

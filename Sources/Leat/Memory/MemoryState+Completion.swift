@@ -5,6 +5,8 @@ extension MemoryState: CompletionFacts {
         return stage.shards.isEmpty ? stage.completions.contains(queue) : stage.areShardsComplete
     }
 
+    func isSealed(_ queue: QueueName) throws -> Bool { queues[try place(of: queue)].isSealed }
+
     func isExhausted(_ queue: QueueName) throws -> Bool {
         queues[try place(of: queue)].counts.unsettled == 0
     }

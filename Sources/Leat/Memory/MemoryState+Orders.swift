@@ -19,12 +19,7 @@ extension MemoryState {
         let dead = queue.map { queues[$0].ids(in: .dead) } ?? []
         if !dead.isEmpty {
             let reopened = try [stage] + (plan?.downstream(of: name) ?? []).map { try place(of: $0.name) }
-            for other in reopened where stages[other].hasEnded && !stages[other].spec.outputs.isEmpty {
-                throw LeatError(
-                    .refused,
-                    "The \(dead.count) dead items of stage '\(name)' can't be retried: stage '\(stages[other].spec.name)' has run on its whole input, and its outputs have been passed on; start a new run."
-                )
-            }
+            try refuseAfterPassedOn(reopened, "The \(dead.count) dead items of stage '\(name)' can't be retried")
             for other in reopened { try reopen(other) }
         }
         stages[stage].clear()
@@ -43,8 +38,18 @@ extension MemoryState {
         return dead.count
     }
 
+    /// What was made of a whole input and passed on can't be taken back.
+    func refuseAfterPassedOn(_ reopened: [Int], _ what: String) throws {
+        for other in reopened where stages[other].hasEnded && !stages[other].spec.outputs.isEmpty {
+            throw LeatError(
+                .refused,
+                "\(what): stage '\(stages[other].spec.name)' has run on its whole input, and its outputs have been passed on; start a new run."
+            )
+        }
+    }
+
     /// Takes back what a stage has told of its end, and what is being done on the strength of an end that is no more.
-    private mutating func reopen(_ stage: Int) throws {
+    mutating func reopen(_ stage: Int) throws {
         stages[stage].completions = []
         if stages[stage].spec.takesAll {
             for lease in leases.values where lease.stage == stage { release(lease) }

@@ -84,8 +84,22 @@ extension MemoryState {
             WorkerRecord(
                 id: WorkerID(Int64(place) + 1), stage: worker.enrollment.stage, pid: worker.enrollment.pid,
                 log: worker.enrollment.log, startedAt: worker.startedAt, seenAt: worker.seenAt,
-                isLive: worker.ending == nil && worker.seenAt + lease > moment.wallClock, ending: worker.ending?.word
+                isLive: worker.ending == nil
+                    && (worker.enrollment.sign == .process || worker.seenAt + lease > moment.wallClock),
+                ending: worker.ending?.word
             )
+        }
+    }
+
+    mutating func queueStatuses(at moment: MemoryMoment) -> [QueueStatus] {
+        queues.indices.map { place in
+            queues[place].promote(wallClock: moment.wallClock)
+            let (queue, counts) = (queues[place], queues[place].counts)
+            let taker = plan?.consumer(of: queue.name)
+            return QueueStatus(
+                queue: queue.name, stage: taker?.kind == .queue ? nil : taker?.name, isSealed: queue.isSealed,
+                isClosed: queue.isClosed, ready: counts[.ready], waiting: counts[.waiting], leased: counts[.leased],
+                done: counts[.done], dead: counts[.dead], skipped: counts[.skipped])
         }
     }
 

@@ -25,7 +25,9 @@ extension MemoryState {
             let ending: WorkerEnding
             if workers[place].boot != moment.boot {
                 ending = .rebooted
-            } else if moment.instant - workers[place].beatAt > duration.nanoseconds {
+            } else if workers[place].enrollment.sign == .heartbeat,
+                moment.instant - workers[place].beatAt > duration.nanoseconds
+            {
                 ending = .silent
             } else {
                 continue

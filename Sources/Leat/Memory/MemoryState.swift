@@ -35,7 +35,7 @@ struct MemoryState: Sendable {
 
     func place(of queue: QueueName) throws -> Int {
         guard let place = queuePlaces[queue] else {
-            throw LeatError(.notFound, "There is no queue '\(queue)' in this pipeline\(known(queuePlaces.keys)).")
+            throw LeatError(.notFound, "There is no queue '\(queue)' in this store\(known(queuePlaces.keys)).")
         }
         return place
     }
@@ -71,20 +71,21 @@ struct MemoryState: Sendable {
 
 extension MemoryState {
     mutating func install(_ plan: Plan) throws {
-        guard let old = self.plan else {
-            self.plan = plan
-            for queue in plan.queues {
-                queuePlaces[queue] = queues.count
-                queues.append(MemoryQueue(queue))
+        let own = self.plan?.stages.filter { $0.kind == .queue } ?? []
+        guard let old = self.plan, old.pipeline != nil else {
+            for spec in own where plan.stage(spec.name) != nil || spec.input.map(plan.queues.contains) == true {
+                throw LeatError(
+                    .pipelineChanged,
+                    "This store has a queue '\(spec.name)' on its own, and the pipeline has a queue or a stage of that name; give one of them another name."
+                )
             }
-            for spec in plan.stages {
-                stagePlaces[spec.name] = stages.count
-                stages.append(MemoryStage(spec))
-            }
+            self.plan = try Plan(pipeline: plan.pipeline, stages: plan.stages + own)
+            for queue in plan.queues { add(MemoryQueue(queue)) }
+            for spec in plan.stages { add(spec) }
             return
         }
         try compare(plan, with: old)
-        self.plan = plan
+        self.plan = try Plan(pipeline: plan.pipeline, stages: plan.stages + own)
         for spec in plan.stages {
             let place = try place(of: spec.name)
             stages[place].spec = spec
@@ -96,18 +97,49 @@ extension MemoryState {
         try evaluate()
     }
 
+    private mutating func add(_ queue: MemoryQueue) {
+        queuePlaces[queue.name] = queues.count
+        queues.append(queue)
+    }
+
+    private mutating func add(_ spec: StageSpec) {
+        stagePlaces[spec.name] = stages.count
+        stages.append(MemoryStage(spec))
+    }
+
+    /// Makes a queue on its own, or finds the queue of that name and what takes from it.
+    mutating func makeQueue(_ name: QueueName, policy: StagePolicy?) throws -> StageSpec {
+        if let stage = plan?.consumer(of: name) {
+            let place = try place(of: stage.name)
+            guard let policy, policy != stages[place].spec.policy else { return stages[place].spec }
+            guard stage.kind == .queue else {
+                throw LeatError(
+                    .refused,
+                    "Queue '\(name)' belongs to stage '\(stage.name)' of a pipeline, which says what holds for it; leave its policy out."
+                )
+            }
+            stages[place].spec.policy = policy
+            return stages[place].spec
+        }
+        let spec = StageSpec(queue: name, policy: policy ?? .queue)
+        plan = try plan?.adding(spec) ?? Plan(pipeline: nil, stages: [spec])
+        add(MemoryQueue(name, isSealed: false))
+        add(spec)
+        return spec
+    }
+
     private func compare(_ new: Plan, with old: Plan) throws {
         func changed(_ what: String) -> LeatError {
             LeatError(
                 .pipelineChanged,
-                "Pipeline '\(printable(old.pipeline))' can't be installed over what is there: \(what); start a new store."
+                "Pipeline '\(printable(old.pipeline ?? ""))' can't be installed over what is there: \(what); start a new store."
             )
         }
         guard new.pipeline == old.pipeline else {
-            throw changed("the other one's name is '\(printable(new.pipeline))'")
+            throw changed("the other one's name is '\(printable(new.pipeline ?? ""))'")
         }
         let names = Set(new.stages.map(\.name))
-        let oldNames = Set(old.stages.map(\.name))
+        let oldNames = Set(old.pipelineStages.map(\.name))
         if let odd = names.symmetricDifference(oldNames).min() {
             throw changed("stage '\(odd)' is \(names.contains(odd) ? "new" : "gone")")
         }

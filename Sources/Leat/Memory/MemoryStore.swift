@@ -70,6 +70,28 @@ extension MemoryStore {
     }
 }
 
+// MARK: Queues on their own
+
+extension MemoryStore {
+    public func makeQueue(_ name: QueueName, policy: StagePolicy?) async throws -> StageSpec {
+        try perform { state, _ in try state.makeQueue(name, policy: policy) }
+    }
+
+    public func seal(_ queue: QueueName, by who: String) async throws {
+        try perform { state, _ in try state.seal(queue) }
+    }
+
+    public func reopen(_ queue: QueueName, by who: String) async throws {
+        try perform { state, _ in try state.reopen(queue) }
+    }
+
+    public func renew(_ lease: Lease, for duration: Duration) async throws {
+        try perform { try $0.renew(lease, for: duration, at: $1) }
+    }
+
+    public func queues() async throws -> [QueueStatus] { try observe { $0.queueStatuses(at: $1) } }
+}
+
 // MARK: Workers
 
 extension MemoryStore {
@@ -93,7 +115,9 @@ extension MemoryStore {
     /// Ends workers that have been silent for longer than their lease; a supervisor's own too, which learns of deaths
     /// but not of silence.
     public func reap(supervisor: Int32?) async throws -> [Reaped] {
-        try perform(isChange: { !$0.isEmpty }) { [terms] in try $0.reap(after: terms.duration, at: $1) }
+        try perform(isChange: { !$0.reaped.isEmpty || $0.hasExpired }) { [terms] in
+            (reaped: try $0.reap(after: terms.duration, at: $1), hasExpired: $0.handBackExpired(at: $1))
+        }.reaped
     }
 
     public func workers() async throws -> [WorkerRecord] { try observe { [terms] in $0.workerRecords(at: $1, terms) } }

@@ -47,10 +47,6 @@ public struct StageDefinition: Sendable {
 
     /// What its function threw, with its own advice or else the error's.
     package var failure: @Sendable (any Error) -> Failure {
-        { [onError] error in
-            var failure = Failure(from: error)
-            if let advice = onError?(error) { failure.advice = advice }
-            return failure
-        }
+        { [onError] error in Failure(from: error, advisedBy: onError) }
     }
 }

@@ -151,4 +151,7 @@ public struct StagePolicy: Sendable, Hashable, Codable {
         self.breaker = breaker
         self.crashes = crashes
     }
+
+    /// What holds for a queue on its own unless it is told otherwise: it goes on handing out, however many items die.
+    public static let queue = StagePolicy(breaker: .off)
 }

@@ -4,12 +4,35 @@ public struct ClaimRequest: Sendable, Hashable {
     public var worker: WorkerID
     /// At most so many items; fewer do not mean that the queue is empty.
     public var limit: Int
+    /// How long the items stay the worker's unless it renews the lease, for a queue on its own, which demands it.
+    /// `nil`: as long as the worker lives, which is what a pipeline's stages claim by.
+    public var duration: Duration?
 
-    public init(_ stage: StageName, worker: WorkerID, limit: Int) {
+    public init(_ stage: StageName, worker: WorkerID, limit: Int, for duration: Duration? = nil) {
         precondition(limit >= 1, "a claim asks for at least one item")
+        precondition(duration.map { $0 > .zero } ?? true, "a lease lasts longer than nothing")
         self.stage = stage
         self.worker = worker
         self.limit = limit
+        self.duration = duration
+    }
+
+    /// Why it does not suit the stage, if it does not.
+    package func problem(for stage: StageSpec) -> LeatError? {
+        if stage.takesAll {
+            return LeatError(
+                .refused, "Stage '\(stage.name)' takes its whole input at once; it can't claim a batch.")
+        }
+        switch (stage.kind == .queue, duration) {
+        case (true, nil):
+            return LeatError(.refused, "A claim from queue '\(stage.name)', which is on its own, must say for how long.")
+        case (false, .some):
+            return LeatError(
+                .refused,
+                "Stage '\(stage.name)' of a pipeline takes from its queue as long as its worker lives; only a queue on its own is claimed from for a time."
+            )
+        default: return nil
+        }
     }
 }
 
@@ -17,7 +40,8 @@ public struct ClaimRequest: Sendable, Hashable {
 ///
 /// While it is live no other worker receives its items. It lives as long as its
 /// worker: when that dies, or its heartbeat stops for longer than the lease, the
-/// items are ready again.
+/// items are ready again. One on a queue on its own has a time of its own besides,
+/// after which they are ready too.
 ///
 /// - Important: A worker that outlives its lease cannot commit: its outputs are
 ///   refused together with its acknowledgement (``LeatError/Code/leaseLost``).
@@ -44,7 +68,8 @@ public enum Claim: Sendable, Hashable {
     case granted(Lease)
     /// Nothing is ready now. `until` tells when something is due (wall clock, milliseconds), if that is known.
     case nothing(until: Int64?)
-    /// The stage's input is closed and all of it is settled.
+    /// The stage's input is closed and all of it is settled. On a queue on its own what the worker itself still holds
+    /// does not count, so that it can settle it in the end.
     case finished
     /// The stage hands out nothing, for the given reason: a trip, or too many crashes.
     case refused(reason: String)
@@ -71,6 +96,12 @@ public struct Failure: Sendable, Hashable {
     /// What a stage's function threw; the text is cut at 2,000 characters.
     public init(from error: any Error) {
         self.init(String("\(error)".prefix(2000)), (error as? any AdvisingError)?.retryAdvice ?? .backOff)
+    }
+
+    /// The same, with the advice of whoever judges errors that are not his own, or else the error's.
+    package init(from error: any Error, advisedBy judge: ((any Error) -> RetryAdvice?)?) {
+        self.init(from: error)
+        if let advice = judge?(error) { self.advice = advice }
     }
 
     /// How long its items are put off without blame, if they are.

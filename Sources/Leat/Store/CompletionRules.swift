@@ -2,6 +2,8 @@
 public protocol CompletionFacts {
     /// Whether a stage's shards have all written their completion rows for a queue.
     func hasCompletion(of stage: StageName, on queue: QueueName) throws -> Bool
+    /// Whether the set of a queue's producers is complete: one that is not sealed never ends.
+    func isSealed(_ queue: QueueName) throws -> Bool
     /// Nothing of the queue is ready, waiting or leased.
     func isExhausted(_ queue: QueueName) throws -> Bool
     /// Whether a trip, or more dead items than are tolerated, keeps the stage from ending.
@@ -18,9 +20,10 @@ public protocol CompletionFacts {
 /// inside its own transaction; and since a crash may fall between, an idle worker
 /// and `run` call it again.
 public enum CompletionRules {
-    /// A queue is closed when every stage that feeds it has its completion.
+    /// A queue is closed when it is sealed, and every stage that feeds it has its completion.
     public static func isClosed(_ queue: QueueName, in plan: Plan, _ facts: some CompletionFacts) throws -> Bool {
-        try plan.producers(of: queue).allSatisfy { try facts.hasCompletion(of: $0.name, on: queue) }
+        guard try facts.isSealed(queue) else { return false }
+        return try plan.producers(of: queue).allSatisfy { try facts.hasCompletion(of: $0.name, on: queue) }
     }
 
     /// Whether everything that a unit (a stage, or a cycle as one) will ever receive is settled.
@@ -28,7 +31,7 @@ public enum CompletionRules {
     /// Of a cycle: its outside inputs are closed and no member queue has an unsettled item.
     public static func isSettled(_ unit: [StageName], in plan: Plan, _ facts: some CompletionFacts) throws -> Bool {
         for name in unit {
-            guard let stage = plan.stage(name), let input = stage.input else { return false }
+            guard let stage = plan.stage(name), let input = stage.input, try facts.isSealed(input) else { return false }
             for producer in plan.producers(of: input) where !unit.contains(producer.name) {
                 guard try facts.hasCompletion(of: producer.name, on: input) else { return false }
             }

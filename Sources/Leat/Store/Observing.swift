@@ -71,6 +71,47 @@ public struct StageStatus: Sendable, Hashable, Codable {
     public var known: Int64 { settled + ready + waiting + leased }
 }
 
+/// One queue's line in `leat queues`.
+public struct QueueStatus: Sendable, Hashable, Codable {
+    public var queue: QueueName
+    /// The stage that takes from it; `nil` for a queue on its own.
+    public var stage: StageName?
+    /// Whether its set of producers is complete: if not, anybody may put.
+    public var isSealed: Bool
+    /// Whether no further item can come.
+    public var isClosed: Bool
+    public var ready: Int64
+    public var waiting: Int64
+    public var leased: Int64
+    public var done: Int64
+    public var dead: Int64
+    public var skipped: Int64
+
+    public init(
+        queue: QueueName, stage: StageName?, isSealed: Bool, isClosed: Bool, ready: Int64, waiting: Int64,
+        leased: Int64, done: Int64, dead: Int64, skipped: Int64
+    ) {
+        self.queue = queue
+        self.stage = stage
+        self.isSealed = isSealed
+        self.isClosed = isClosed
+        self.ready = ready
+        self.waiting = waiting
+        self.leased = leased
+        self.done = done
+        self.dead = dead
+        self.skipped = skipped
+    }
+
+    /// Whether nothing is left of it, and nothing will come.
+    public var isFinished: Bool { isClosed && ready + waiting + leased == 0 }
+}
+
+extension Store {
+    /// How the stages of the pipeline stand: what a run is judged by. Queues on their own are nobody's run.
+    package func pipelineStatus() async throws -> [StageStatus] { try await status().filter { $0.kind != .queue } }
+}
+
 /// A process that runs, or ran, a stage.
 public struct WorkerRecord: Sendable, Hashable, Codable {
     public var id: WorkerID

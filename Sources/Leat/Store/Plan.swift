@@ -6,6 +6,8 @@ public enum StageKind: String, Sendable, Hashable, Codable, CaseIterable {
     case transformer
     /// Input only.
     case consumer
+    /// A queue on its own, of the same name: whoever claims from it is its consumer, and no pipeline runs it.
+    case queue
 }
 
 /// A stage as a store knows it: its edges and its rules, without its code.
@@ -42,13 +44,20 @@ public struct StageSpec: Sendable, Hashable, Codable {
         self.policy = policy
     }
 
+    /// A queue on its own, as the stage of the same name that its takers stand for.
+    public init(queue: QueueName, policy: StagePolicy = .queue) {
+        self.init(StageName(of: queue), kind: .queue, input: queue, policy: policy)
+    }
+
     /// Whether it has an ending row: its completion can't be read off its items.
     public var hasEnding: Bool { takesAll || (input == nil && kind != .producer) || !after.isEmpty }
 }
 
-/// A pipeline as a store knows it: stages in topological order, and the queues between them.
+/// A pipeline as a store knows it: stages in topological order, and the queues between them. The queues that are there
+/// on their own, beside a pipeline or without one, are part of it.
 public struct Plan: Sendable, Hashable, Codable {
-    public let pipeline: String
+    /// `nil` when there are only queues on their own.
+    public let pipeline: String?
     /// In topological order; the members of a cycle stand together.
     public let stages: [StageSpec]
     /// Groups of stages that complete together: a stage alone, or a cycle. In topological order.
@@ -57,7 +66,7 @@ public struct Plan: Sendable, Hashable, Codable {
     /// Checks the stages against each other and puts them in order.
     ///
     /// - Throws: ``LeatError/Code/invalidPipeline``.
-    public init(pipeline: String, stages: [StageSpec]) throws {
+    public init(pipeline: String?, stages: [StageSpec]) throws {
         try Self.check(stages)
         let units = Self.order(stages)
         self.pipeline = pipeline
@@ -70,6 +79,14 @@ public struct Plan: Sendable, Hashable, Codable {
         var seen: Set<QueueName> = []
         return stages.flatMap { $0.outputs + ($0.input.map { [$0] } ?? []) }.filter { seen.insert($0).inserted }
     }
+
+    /// The stages that belong to the pipeline.
+    public var pipelineStages: [StageSpec] { stages.filter { $0.kind != .queue } }
+
+    /// The same with one more queue on its own.
+    ///
+    /// - Throws: ``LeatError/Code/invalidPipeline`` when a stage has its name.
+    package func adding(_ queue: StageSpec) throws -> Plan { try Plan(pipeline: pipeline, stages: stages + [queue]) }
 
     public func stage(_ name: StageName) -> StageSpec? { stages.first { $0.name == name } }
 
@@ -119,7 +136,7 @@ public struct Plan: Sendable, Hashable, Codable {
         }
         let written = Set(stages.flatMap(\.outputs))
         for stage in stages {
-            if let input = stage.input, !written.contains(input) {
+            if let input = stage.input, stage.kind != .queue, !written.contains(input) {
                 throw refuse("Stage '\(stage.name)' takes from queue '\(input)', which no stage puts into.")
             }
             for output in stage.outputs where inputs[output] == nil {

@@ -27,6 +27,24 @@ public protocol Store: Sendable {
     /// Runs once, in a transaction of its own: makes the tables that a stage's closures write to.
     func prepare(_ body: @escaping @Sendable (any TransactionContext) throws -> Void) async throws
 
+    // MARK: Queues on their own
+
+    /// Makes a queue on its own, or finds the queue of that name.
+    ///
+    /// - Parameter policy: replaces what is written down; `nil` leaves it. Of a pipeline's queue it is refused.
+    /// - Returns: what takes from it: of a queue on its own the stage of the same name.
+    func makeQueue(_ name: QueueName, policy: StagePolicy?) async throws -> StageSpec
+    /// Completes a queue's set of producers: it takes no more items from outside the pipeline, and ends when its items
+    /// are settled and the stages that feed it have ended.
+    func seal(_ queue: QueueName, by who: String) async throws
+    /// Opens a queue for items from outside, whether it was closed or not, until it is sealed. Whatever followed from
+    /// its end is taken back.
+    func reopen(_ queue: QueueName, by who: String) async throws
+    /// Lets a lease on a queue on its own last so long from now on.
+    ///
+    /// - Throws: ``LeatError/Code/leaseLost``, when it is no longer the worker's; the refusal is counted.
+    func renew(_ lease: Lease, for duration: Duration) async throws
+
     // MARK: Workers
 
     func enroll(_ enrollment: Enrollment) async throws -> WorkerID
@@ -91,6 +109,8 @@ public protocol Store: Sendable {
     // MARK: Observing
 
     func status() async throws -> [StageStatus]
+    /// Every queue, those on their own among them.
+    func queues() async throws -> [QueueStatus]
     func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord]
     func deadLetters(of stage: StageName?, limit: Int) async throws -> [DeadLetter]
     /// The attempts that failed, the last one first: of a stage, of one of its items, or all. What was put off without

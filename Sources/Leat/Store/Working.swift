@@ -6,13 +6,25 @@ public struct Enrollment: Sendable, Hashable {
     public var supervisor: Int32?
     /// Where its log goes, for people.
     public var log: String?
+    public var sign: SignOfLife
 
-    public init(stage: StageName, pid: Int32, supervisor: Int32? = nil, log: String? = nil) {
+    public init(
+        stage: StageName, pid: Int32, supervisor: Int32? = nil, log: String? = nil, sign: SignOfLife = .heartbeat
+    ) {
         self.stage = stage
         self.pid = pid
         self.supervisor = supervisor
         self.log = log
+        self.sign = sign
     }
+}
+
+/// What tells that a worker lives.
+public enum SignOfLife: Sendable, Hashable {
+    /// It beats; silent for longer than a lease, it is dead.
+    case heartbeat
+    /// Its process is there. It may be silent for ever: what it claims has a time of its own.
+    case process
 }
 
 /// How a worker ended.

@@ -45,7 +45,7 @@ extension Pipeline {
             }
         }
         try await Self.run(workers, of: plan, on: store)
-        let statuses = try await store.status()
+        let statuses = try await store.pipelineStatus()
         guard case .over(let outcome) = RunVerdict.judge(statuses, of: plan) else {
             // Only a cancelled run ends while something is left to do.
             throw CancellationError()
@@ -68,7 +68,7 @@ extension Pipeline {
                 } else if exit != nil || !isWatching {
                     continue
                 }
-                if case .over = RunVerdict.judge(try await store.status(), of: plan) {
+                if case .over = RunVerdict.judge(try await store.pipelineStatus(), of: plan) {
                     group.cancelAll()
                     isWatching = false
                     continue
@@ -76,7 +76,7 @@ extension Pipeline {
                 group.addTask {
                     do {
                         let mark = try await store.change(since: nil, within: .zero)
-                        guard case .goingOn = RunVerdict.judge(try await store.status(), of: plan) else { return nil }
+                        guard case .goingOn = RunVerdict.judge(try await store.pipelineStatus(), of: plan) else { return nil }
                         _ = try await store.change(since: mark, within: .seconds(1))
                     } catch is CancellationError {
                         // The run was cancelled: its workers stop, and the group with them.

@@ -20,12 +20,7 @@ struct PeekCommand: AsyncParsableCommand {
 
     func run() async throws {
         let (database, plan) = try await OpenStore.existing(database.db)
-        guard let queue = plan.queues.first(where: { $0.rawValue == queue }) else {
-            let names = plan.queues.map(\.rawValue).joined(separator: ", ")
-            throw LeatError(
-                .notFound,
-                "Pipeline '\(printable(plan.pipeline))' has no queue '\(printable(queue))'; its queues are \(names).")
-        }
+        let queue = try queueName(queue, in: plan)
         let items = try await limits.page { try await page(of: queue, database.store, upTo: $0) }
         switch output.format {
         case .json: for item in items { try StandardOutput.write(try jsonLine(ItemLine(item))) }

@@ -3,9 +3,10 @@ internal import LeatSupervisor
 
 /// How a database's pipeline stands: its word, its stages, and its workers with their logs.
 struct StatusReport: Encodable, Sendable {
-    let pipeline: String
-    /// `running`, `ready`, or the word of the run that would end now.
-    let state: String
+    /// `nil` when there are only queues on their own.
+    let pipeline: String?
+    /// `running`, `ready`, or the word of the run that would end now; of a pipeline.
+    let state: String?
     /// The process of `run`, when there is one.
     let supervisor: Int32?
     let stages: [StageStatus]
@@ -35,19 +36,20 @@ struct StatusReport: Encodable, Sendable {
             let live = all.filter { $0.ending == nil }
             return live.isEmpty ? all.max { $0.id < $1.id }.map { [$0] } ?? [] : live
         }
-        state =
-            switch RunVerdict.judge(stages, of: plan) {
+        state = plan.pipeline.map { _ in
+            switch RunVerdict.judge(stages.filter { $0.kind != .queue }, of: plan) {
             case .over(let outcome) where !isRunning: outcome.word
             case .over, .goingOn:
-                isRunning || workers.contains(where: \.isLive)
+                isRunning || workers.contains { worker in worker.isLive && plan.stage(worker.stage)?.kind != .queue }
                     ? StageState.running.rawValue : StageState.ready.rawValue
             }
+        }
     }
 
     var text: String {
         let who = supervisor.map { " (process \($0))" } ?? ""
-        let head = "\(printable(pipeline)): \(state)\(who)"
-        return [head, stageTable(stages), workerTable].joined(separator: "\n\n")
+        let head = pipeline.map { "\(printable($0)): \(state ?? "")\(who)" }
+        return [head, stageTable(stages), workerTable].compactMap { $0 }.joined(separator: "\n\n")
     }
 
     private var workerTable: String {

@@ -37,16 +37,3 @@ struct WorkerCommand<Program: PipelineProgram>: AsyncParsableCommand {
         throw try await run.run().code
     }
 }
-
-/// The stage of that name.
-///
-/// - Throws: ``LeatError/Code/notFound``, listing the stages that there are.
-func stageName(_ text: String, in plan: Plan) throws -> StageName {
-    guard let stage = plan.stages.first(where: { $0.name.rawValue == text }) else {
-        let names = plan.stages.map(\.name.rawValue).joined(separator: ", ")
-        throw LeatError(
-            .notFound,
-            "Pipeline '\(printable(plan.pipeline))' has no stage '\(printable(text))'; its stages are \(names).")
-    }
-    return stage.name
-}

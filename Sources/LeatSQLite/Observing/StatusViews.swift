@@ -23,7 +23,7 @@ struct StatusViews {
         """
         live AS MATERIALIZED (
             SELECT id, stage FROM leat_workers
-            WHERE ended_at IS NULL AND seen_at + lease_ms > \(now)\(gone.map { " AND id NOT IN (SELECT value FROM json_each(\($0)))" } ?? "")
+            WHERE ended_at IS NULL AND (lease_ms IS NULL OR seen_at + lease_ms > \(now))\(gone.map { " AND id NOT IN (SELECT value FROM json_each(\($0)))" } ?? "")
         )
         """
     }
@@ -45,11 +45,7 @@ struct StatusViews {
         ]
     }
 
-    func create(in database: Database) throws {
-        for view in texts { try database.execute(sql: view.sql) }
-    }
-
-    /// Makes those again that are missing, were changed, or are an earlier version's.
+    /// Makes those that are missing, were changed, or do not know all queues.
     func renew(in database: Database) throws {
         for view in texts {
             let found = try String.fetchOne(
@@ -73,6 +69,9 @@ struct StatusViews {
         """
     }
 
+    /// `leat_queue_status` under another clock, bound as the first argument.
+    var queueStatus: String { queueStatus(now: "?1") }
+
     private func queueStatus(now: String) -> String {
         plan.queues.map { queue in
             """
@@ -80,6 +79,7 @@ struct StatusViews {
                 q.name AS queue,
                 k.stage AS stage,
                 \(Transaction.isClosedExpression) AS closed,
+                q.sealed AS sealed,
                 max(0, (SELECT coalesce(max(id), 0) FROM q_\(queue)) - q.frontier + 1)
                     - (SELECT count(*) FROM qs_\(queue) WHERE id >= q.frontier)
                     + (SELECT coalesce(sum(items), 0) FROM leat_leases WHERE queue = q.name AND worker IS NULL)
@@ -205,6 +205,12 @@ struct StatusViews {
                                         SELECT 1 FROM leat_completions AS c
                                         WHERE c.queue = e.queue AND c.stage = p.stage AND c.shard = p.shard
                                     )
+                            )
+                            AND NOT EXISTS (
+                                SELECT 1 FROM cycles AS o
+                                JOIN leat_stages AS s ON s.name = o.stage
+                                JOIN leat_queues AS u ON u.name = s.input
+                                WHERE o.unit = y.unit AND NOT u.sealed
                             )
                     END AS settled,
                     (f.max_dead IS NULL OR f.dead <= f.max_dead)

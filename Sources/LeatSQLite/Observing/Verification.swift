@@ -7,8 +7,8 @@ extension SQLiteStore {
     ///
     /// Cost: one snapshot, and a pass over every queue (half a second a million items).
     public func verify() async throws -> [Discrepancy] {
-        let plan = try await knownPlan()
-        return try await observe { database in
+        return try await observe { [self] database in
+            let plan = try knownPlan(database)
             var found: [Discrepancy] = []
             for queue in plan.queues {
                 try found += Self.verify(queue, plan, database)

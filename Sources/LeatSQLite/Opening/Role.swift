@@ -33,7 +33,7 @@ enum Role: Sendable {
     /// First of all on each connection: the default of 1000 pages would let it checkpoint by itself
     /// (https://sqlite.org/wal.html, "Automatic Checkpoint"), and the last one to close would too, which the rule of
     /// ``Checkpointer`` forbids.
-    private static func guardLog(_ database: Database) throws {
+    static func guardLog(_ database: Database) throws {
         try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
         guard let handle = database.sqliteConnection,
             leat_sqlite3_db_config_switch(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1) == SQLITE_OK

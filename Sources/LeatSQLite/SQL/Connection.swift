@@ -18,6 +18,8 @@ final class Query: Sendable {
 
 /// One connection's prepared statements. It is used on the queue of its GRDB connection only.
 final class Connection {
+    /// GRDB's view of the same connection, for what is asked too seldom to go past it.
+    let database: Database
     let handle: OpaquePointer
     let commitGuard = CommitGuard()
     private var statements: [Key: Statement] = [:]
@@ -31,6 +33,7 @@ final class Connection {
         guard let handle = database.sqliteConnection else {
             throw LeatError(.storeFailed, "The database was used after it was closed.")
         }
+        self.database = database
         self.handle = handle
     }
 

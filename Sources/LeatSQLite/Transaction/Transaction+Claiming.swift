@@ -5,14 +5,16 @@ internal import Leat
 extension Transaction {
     func claim(_ request: ClaimRequest) throws -> Claim {
         let (stage, queue) = try stageAndInput(request.stage)
-        guard !stage.takesAll else {
-            throw LeatError(.refused, "Stage '\(stage.name)' takes its whole input at once; it can't claim a batch.")
-        }
+        if let problem = request.problem(for: stage) { throw problem }
+        if stage.kind == .queue { try handBackExpired(queue) }
         let gate = try gate(request.worker, stage.name, queue)
         if let trip = gate.trip { return .refused(reason: trip) }
         // A suspect's worker holds nothing else: only so can a death be laid to its charge.
         if gate.holdsSuspect { return .nothing(until: nil) }
         try admitDue(queue)
+        // Who takes from a queue on its own may hold something at all times: it gets nothing new while a suspect waits,
+        // so that the suspect's turn comes.
+        if stage.kind == .queue, gate.holdsLease, try hasReadySuspect(queue) { return .nothing(until: nil) }
 
         var items = try readyRows(queue, limit: request.limit, suspectsToo: !gate.holdsLease)
         var suspect = items.first?.suspect ?? 0
@@ -38,9 +40,11 @@ extension Transaction {
             suspect = range?.suspect ?? 0
         }
         let count = items.count + (range?.items.count ?? 0)
-        guard count > 0 else { return try nothing(stage, queue) }
+        guard count > 0 else { return try nothing(stage, queue, request.worker) }
 
-        let lease = try insertLease(queue, request.worker, range: range, items: count, suspect: suspect)
+        let lease = try insertLease(
+            queue, request.worker, range: range, items: count, suspect: suspect,
+            expiresAt: request.duration.map(expiry))
         for row in items { try sql(Self.leaseRowQuery, queue).run(.id(row.item.id), .id(lease)) }
         return .granted(
             Lease(
@@ -163,24 +167,39 @@ extension Transaction {
     }
 
     func insertLease(
-        _ queue: QueueName, _ worker: WorkerID?, range: ClaimedRange?, items: Int, suspect: Int
+        _ queue: QueueName, _ worker: WorkerID?, range: ClaimedRange?, items: Int, suspect: Int, expiresAt: Int64?
     ) throws -> LeaseID {
         try insertLease(
-            queue, worker, lo: range?.lo, hi: range?.hi, items: items, suspect: suspect, claims: range?.claims ?? 0)
+            queue, worker, lo: range?.lo, hi: range?.hi, items: items, suspect: suspect, claims: range?.claims ?? 0,
+            expiresAt: expiresAt)
     }
 
     func insertLease(
-        _ queue: QueueName, _ worker: WorkerID?, lo: Int64?, hi: Int64?, items: Int, suspect: Int, claims: Int
+        _ queue: QueueName, _ worker: WorkerID?, lo: Int64?, hi: Int64?, items: Int, suspect: Int, claims: Int,
+        expiresAt: Int64? = nil
     ) throws -> LeaseID {
         try sql(Self.insertLeaseQuery).run(
             .text(queue.rawValue), .optional(worker?.rawValue), .optional(lo), .optional(hi), .int(items),
-            .int(suspect), .int(claims), .int(now))
+            .int(suspect), .int(claims), .int(now), .optional(expiresAt),
+            .optional(expiresAt == nil ? nil : time.bootID))
         return LeaseID(sql.lastInsertedID)
     }
 
-    func nothing(_ stage: StageSpec, _ queue: QueueName) throws -> Claim {
-        if try isSettled(stage, queue) { return .finished }
-        return .nothing(until: try sql(Self.nextDueQuery, queue).first { $0.optionalInt(0) } ?? nil)
+    private func hasReadySuspect(_ queue: QueueName) throws -> Bool {
+        try sql(Self.readySuspectQuery, queue).first(.text(queue.rawValue)) { $0.int(0) != 0 } ?? false
+    }
+
+    private func nothing(_ stage: StageSpec, _ queue: QueueName, _ worker: WorkerID) throws -> Claim {
+        guard stage.kind == .queue else {
+            if try isSettled(stage, queue) { return .finished }
+            return .nothing(until: try nextDue(queue))
+        }
+        if try isClosed(queue), try isExhausted(queue, butFor: worker) { return .finished }
+        return .nothing(until: [try nextDue(queue), try nextExpiry(queue)].compactMap { $0 }.min())
+    }
+
+    private func nextDue(_ queue: QueueName) throws -> Int64? {
+        try sql(Self.nextDueQuery, queue).first { $0.optionalInt(0) } ?? nil
     }
 }
 
@@ -249,8 +268,15 @@ extension Transaction {
     static let deleteLeaseQuery = Query("DELETE FROM leat_leases WHERE id = ?1")
     private static let insertLeaseQuery = Query(
         """
-        INSERT INTO leat_leases (queue, worker, lo, hi, items, taken, suspect, claims, claimed_at)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8)
+        INSERT INTO leat_leases (queue, worker, lo, hi, items, taken, suspect, claims, claimed_at, expires_at, clock)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10)
+        """)
+
+    // qs_…_suspects and leat_leases_range.
+    static let readySuspectQuery = Query(
+        """
+        SELECT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'ready' AND suspect > 0)
+            OR EXISTS (SELECT 1 FROM leat_leases WHERE queue = ?1 AND worker IS NULL AND suspect > 0)
         """)
 
     // qs_…_waiting

@@ -37,6 +37,15 @@ extension Transaction {
         try sql(Self.exhaustedQuery, queue).first(.text(queue.rawValue)) { $0.int(0) != 0 } ?? false
     }
 
+    /// Nothing of the queue is ready or waiting, and nobody but this worker holds any of it.
+    func isExhausted(_ queue: QueueName, butFor worker: WorkerID) throws -> Bool {
+        try sql(Self.exhaustedButForQuery, queue).first(.text(queue.rawValue), .id(worker)) { $0.int(0) != 0 } ?? false
+    }
+
+    func isSealed(_ queue: QueueName) throws -> Bool {
+        try sql(Self.sealedQuery).first(.text(queue.rawValue)) { $0.int(0) != 0 } ?? false
+    }
+
     func hasEnded(_ stage: StageName) throws -> Bool {
         try sql(Self.endedQuery).first(.text(stage.rawValue), body: { _ in true }) ?? false
     }
@@ -107,6 +116,7 @@ private struct Facts: CompletionFacts {
             $0.int(0) != 0
         } ?? false
     }
+    func isSealed(_ queue: QueueName) throws -> Bool { try transaction.isSealed(queue) }
     func isExhausted(_ queue: QueueName) throws -> Bool { try transaction.isExhausted(queue) }
     func isFailed(_ stage: StageSpec) throws -> Bool { try transaction.isFailed(stage) }
     func hasEnded(_ stage: StageName) throws -> Bool { try transaction.hasEnded(stage) }
@@ -155,6 +165,20 @@ extension Transaction {
             AND NOT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'leased')
         """)
 
+    // The same, and leat_leases_range for the leases: a leased row is never without one.
+    static let exhaustedButForQuery = Query(
+        """
+        SELECT NOT EXISTS (
+                SELECT 1 FROM q_{name} AS i
+                WHERE i.id >= (SELECT frontier FROM leat_queues WHERE name = ?1)
+                    AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id)
+            )
+            AND NOT EXISTS (SELECT 1 FROM leat_leases WHERE queue = ?1 AND worker IS NOT ?2)
+            AND NOT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'ready')
+            AND NOT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'waiting')
+        """)
+
+    private static let sealedQuery = Query("SELECT sealed FROM leat_queues WHERE name = ?1")
     private static let deadQuery = Query(
         """
         SELECT

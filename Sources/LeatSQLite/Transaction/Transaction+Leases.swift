@@ -74,7 +74,7 @@ extension Transaction {
 
     func lease(_ id: LeaseID) throws -> HeldLease? { try sql(Self.leaseQuery).first(.id(id), body: Self.lease) }
 
-    private static func lease(_ row: SQLRow) throws -> HeldLease {
+    static func lease(_ row: SQLRow) throws -> HeldLease {
         HeldLease(
             id: LeaseID(row.int(0)), queue: try QueueName(checking: row.text(1)), lo: row.optionalInt(2),
             hi: row.optionalInt(3), items: Int(row.int(4)), taken: Int(row.int(5)), suspect: Int(row.int(6)),

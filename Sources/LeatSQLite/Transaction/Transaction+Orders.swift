@@ -37,17 +37,55 @@ extension Transaction {
             try cascade(from: name)
             return 0
         }
-        for later in try plan().downstream(of: name) + [stage]
+        try refuseAfterPassedOn(stage, "items before it can't be retried")
+        try reopen(after: stage)
+        return count
+    }
+
+    /// What was made of a whole input and passed on can't be taken back.
+    private func refuseAfterPassedOn(_ stage: StageSpec, _ what: String) throws {
+        for later in try plan().downstream(of: stage.name) + [stage]
         where later.hasEnding && !later.outputs.isEmpty {
             guard try hasEnded(later.name) else { continue }
             throw LeatError(
                 .refused,
-                "Stage '\(later.name)' has ended on all of its input and passed its outputs on, so items before it can't be retried; begin a new run in a new file."
+                "Stage '\(later.name)' has ended on all of its input and passed its outputs on, so \(what); begin a new run in a new file."
             )
         }
-        try reopen(after: stage)
-        return count
     }
+
+    func seal(_ queue: QueueName, by who: String) throws {
+        let stage = try taker(of: queue)
+        try record("seal \(queue)", by: who, stage: stage.name)
+        try sql(Self.sealQuery).run(.text(queue.rawValue), .int(1))
+        if try isClosed(queue) { try close(queue) }
+        // A queue of a cycle closes with the cycle, which may have waited for the seal alone.
+        try cascade(from: stage.name)
+    }
+
+    func reopen(_ queue: QueueName, by who: String) throws {
+        let stage = try taker(of: queue)
+        try refuseAfterPassedOn(stage, "nothing can be added before it")
+        try record("reopen \(queue)", by: who, stage: stage.name)
+        try sql(Self.sealQuery).run(.text(queue.rawValue), .int(0))
+        try sql.execute("DROP TRIGGER IF EXISTS leat_closed_\(queue)")
+        try reopen(after: stage)
+    }
+
+    /// The stage that takes from a queue.
+    func taker(of queue: QueueName) throws -> StageSpec {
+        let plan = try plan(having: { $0.consumer(of: queue) != nil })
+        guard let stage = plan.consumer(of: queue) else { throw noQueue(queue, in: plan) }
+        return stage
+    }
+
+    func noQueue(_ queue: QueueName, in plan: Plan) -> LeatError {
+        let names = plan.queues.map(\.rawValue).joined(separator: ", ")
+        return LeatError(
+            .notFound, "There is no queue '\(queue)'\(names.isEmpty ? "" : "; the queues are \(names)").")
+    }
+
+    private static let sealQuery = Query("UPDATE leat_queues SET sealed = ?2 WHERE name = ?1")
 
     func skip(_ item: ItemID, of name: StageName, by who: String) throws {
         let (stage, queue) = try stageAndInput(name)

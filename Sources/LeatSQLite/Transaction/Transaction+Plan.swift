@@ -12,23 +12,64 @@ internal import Foundation
 extension Transaction {
     /// Makes the tables of a new pipeline, or checks the plan against the one that is there.
     func install(_ plan: Plan) throws {
-        if let stored = try storedPlan() {
+        let stored = try storedPlan()
+        if let stored, stored.pipeline != nil {
             try refuseChange(from: stored, to: plan)
             try addShards(plan)
             for stage in plan.stages { try write(stage.policy, of: stage.name) }
-            // Names and counts are in the stored plan's order: so are the views.
-            try StatusViews(storedPlan() ?? plan).renew(in: database)
         } else {
-            try create(plan)
+            for queue in stored?.queues ?? [] where plan.queues.contains(queue) {
+                throw LeatError(
+                    .pipelineChanged,
+                    "This database has a queue '\(queue)' on its own, and the pipeline has one of that name; give one of them another name, or another file."
+                )
+            }
+            try create(plan, beside: stored)
         }
-        store.shared.withLock { $0.plan = plan }
+        try renewPlan()
         try cascade()
+    }
+
+    /// Makes a queue on its own, or finds the queue of that name and what takes from it.
+    func makeQueue(_ name: QueueName, policy: StagePolicy?) throws -> StageSpec {
+        let stored = try storedPlan()
+        if let stage = stored?.consumer(of: name) {
+            guard let policy, policy != stage.policy else { return stage }
+            guard stage.kind == .queue else {
+                throw LeatError(
+                    .refused,
+                    "Queue '\(name)' belongs to stage '\(stage.name)' of a pipeline, whose program says what holds for it; leave its policy out."
+                )
+            }
+            try write(policy, of: stage.name)
+            return try renewPlan().consumer(of: name) ?? stage
+        }
+        let stage = StageSpec(queue: name, policy: policy ?? .queue)
+        _ = try stored?.adding(stage)
+        if stored == nil { try createRun(pipeline: nil) }
+        try create(stage, at: stored?.stages.count ?? 0)
+        try create(name, isSealed: false)
+        try renewPlan()
+        return stage
+    }
+
+    /// Reads the plan again after a change, and makes the views of it. Names and counts are in the stored plan's order:
+    /// so are the views.
+    @discardableResult
+    private func renewPlan() throws -> Plan {
+        guard let plan = try storedPlan() else {
+            throw LeatError(.storeFailed, "The plan that was just written is not there; run verify.")
+        }
+        try StatusViews(plan).renew(in: database)
+        store.shared.withLock { $0.plan = plan }
+        return plan
     }
 
     func storedPlan() throws -> Plan? { try Self.storedPlan(in: database) }
 
     static func storedPlan(in database: Database) throws -> Plan? {
-        guard let pipeline = try String.fetchOne(database, sql: "SELECT pipeline FROM leat_run") else { return nil }
+        guard let run = try Row.fetchOne(database, sql: "SELECT pipeline FROM leat_run") else { return nil }
+        let pipeline: String? = run["pipeline"]
         var stages: [StageSpec] = []
         for row in try Row.fetchAll(database, sql: "SELECT * FROM leat_stages ORDER BY position") {
             let name: String = row["name"]
@@ -53,21 +94,21 @@ extension Transaction {
         return try Plan(pipeline: pipeline, stages: stages)
     }
 
-    private func create(_ plan: Plan) throws {
-        try database.execute(
-            sql: "INSERT INTO leat_run (only, id, pipeline, created_at) VALUES (1, lower(hex(randomblob(8))), ?, ?)",
-            arguments: [plan.pipeline, now])
+    /// - Parameter stored: the queues on their own that are there already.
+    private func create(_ plan: Plan, beside stored: Plan?) throws {
+        for stage in stored?.stages ?? [] where plan.stage(stage.name) != nil {
+            throw LeatError(
+                .pipelineChanged,
+                "This database has a queue '\(stage.name)' on its own, and the pipeline has a stage of that name; give one of them another name, or another file."
+            )
+        }
+        if stored == nil {
+            try createRun(pipeline: plan.pipeline)
+        } else {
+            try database.execute(sql: "UPDATE leat_run SET pipeline = ?", arguments: [plan.pipeline])
+        }
         for (position, stage) in plan.stages.enumerated() {
-            try database.execute(
-                sql: """
-                    INSERT INTO leat_stages (name, position, kind, input, takes_all, policy)
-                    VALUES (?, ?, ?, ?, ?, '')
-                    """,
-                arguments: [
-                    stage.name.rawValue, position, stage.kind.rawValue, stage.input?.rawValue, stage.takesAll,
-                ])
-            try write(stage.policy, of: stage.name)
-            try database.execute(sql: "INSERT INTO leat_counts (stage) VALUES (?)", arguments: [stage.name.rawValue])
+            try create(stage, at: position + (stored?.stages.count ?? 0))
             for (position, queue) in stage.outputs.enumerated() {
                 try database.execute(
                     sql: "INSERT INTO leat_edges (stage, queue, position) VALUES (?, ?, ?)",
@@ -81,11 +122,27 @@ extension Transaction {
             let shards = stage.input == nil ? stage.shards : stage.outputs.isEmpty ? [] : [.whole]
             for (position, shard) in shards.enumerated() { try addShard(shard, of: stage.name, at: position) }
         }
-        for queue in plan.queues {
-            try database.execute(sql: "INSERT INTO leat_queues (name) VALUES (?)", arguments: [queue.rawValue])
-            for migration in Migration.all { try database.execute(sql: migration.perQueue(queue)) }
-        }
-        try StatusViews(plan).create(in: database)
+        for queue in plan.queues { try create(queue, isSealed: true) }
+    }
+
+    private func createRun(pipeline: String?) throws {
+        try database.execute(
+            sql: "INSERT INTO leat_run (only, id, pipeline, created_at) VALUES (1, lower(hex(randomblob(8))), ?, ?)",
+            arguments: [pipeline, now])
+    }
+
+    private func create(_ stage: StageSpec, at position: Int) throws {
+        try database.execute(
+            sql: "INSERT INTO leat_stages (name, position, kind, input, takes_all, policy) VALUES (?, ?, ?, ?, ?, '')",
+            arguments: [stage.name.rawValue, position, stage.kind.rawValue, stage.input?.rawValue, stage.takesAll])
+        try write(stage.policy, of: stage.name)
+        try database.execute(sql: "INSERT INTO leat_counts (stage) VALUES (?)", arguments: [stage.name.rawValue])
+    }
+
+    private func create(_ queue: QueueName, isSealed: Bool) throws {
+        try database.execute(
+            sql: "INSERT INTO leat_queues (name, sealed) VALUES (?, ?)", arguments: [queue.rawValue, isSealed])
+        for migration in Migration.all { try database.execute(sql: migration.perQueue(queue)) }
     }
 
     private func write(_ policy: StagePolicy, of stage: StageName) throws {
@@ -118,13 +175,13 @@ extension Transaction {
         func refuse(_ what: String) -> LeatError {
             LeatError(
                 .pipelineChanged,
-                "This database belongs to a run of '\(printable(stored.pipeline))' in which \(what); go on with the program as it was, or begin a new run in a new file."
+                "This database belongs to a run of '\(printable(stored.pipeline ?? ""))' in which \(what); go on with the program as it was, or begin a new run in a new file."
             )
         }
         guard stored.pipeline == plan.pipeline else {
-            throw refuse("the pipeline is not '\(printable(plan.pipeline))'")
+            throw refuse("the pipeline is not '\(printable(plan.pipeline ?? ""))'")
         }
-        for old in stored.stages where plan.stage(old.name) == nil {
+        for old in stored.pipelineStages where plan.stage(old.name) == nil {
             throw refuse("there is a stage '\(old.name)', which the program no longer has")
         }
         for new in plan.stages {

@@ -38,9 +38,7 @@ extension Transaction {
                 "Stage '\(stage.name)' put into queue '\(queue)', which it has not declared; it may put into: \(allowed.isEmpty ? "none" : allowed)."
             )
         }
-        if stage == nil, try !plan().queues.contains(queue) {
-            throw LeatError(.notFound, "There is no queue '\(queue)'.")
-        }
+        if stage == nil { _ = try taker(of: queue) }
     }
 
     private func put(_ output: Output, _ insert: Statement, _ stage: StageSpec?) throws -> Bool {

@@ -7,14 +7,14 @@ extension Transaction {
         try sql(Self.enrollQuery).run(
             .text(enrollment.stage.rawValue), .int(Int64(enrollment.pid)),
             .optional(enrollment.supervisor.map(Int64.init)), .text(time.bootID),
-            .int(time.instant + store.terms.duration.nanoseconds), .int(now),
-            .int(store.terms.duration.nanoseconds / 1_000_000), .optional(enrollment.log))
+            .optional(enrollment.sign == .heartbeat ? expiry(after: store.terms.duration) : nil), .int(now),
+            .optional(enrollment.sign == .heartbeat ? store.terms.duration.milliseconds : nil),
+            .optional(enrollment.log))
         return WorkerID(sql.lastInsertedID)
     }
 
     func beat(_ worker: WorkerID) throws -> Bool {
-        try sql(Self.beatQuery).run(
-            .id(worker), .int(time.instant + store.terms.duration.nanoseconds), .int(now))
+        try sql(Self.beatQuery).run(.id(worker), .int(expiry(after: store.terms.duration)), .int(now))
         return sql.changes > 0
     }
 

@@ -29,10 +29,17 @@ struct Transaction {
     func plan() throws -> Plan {
         if let plan = store.shared.withLock({ $0.plan }) { return plan }
         guard let plan = try storedPlan() else {
-            throw LeatError(.notFound, "This database holds no pipeline yet; run the program once.")
+            throw LeatError(.notFound, "This database holds no pipeline and no queue yet; run the program once.")
         }
         store.shared.withLock { $0.plan = plan }
         return plan
+    }
+
+    /// The plan, read again when it does not have what is asked for: another process may have made a queue since.
+    func plan(having isThere: (Plan) -> Bool) throws -> Plan {
+        if let plan = store.shared.withLock({ $0.plan }), isThere(plan) { return plan }
+        store.shared.withLock { $0.plan = nil }
+        return try plan()
     }
 
     /// Identifies the run for ever.
@@ -41,7 +48,7 @@ struct Transaction {
     private static let runQuery = Query("SELECT id FROM leat_run")
 
     func stage(_ name: StageName) throws -> StageSpec {
-        let plan = try plan()
+        let plan = try plan(having: { $0.stage(name) != nil })
         guard let stage = plan.stage(name) else {
             let names = plan.stages.map(\.name.rawValue).joined(separator: ", ")
             throw LeatError(.notFound, "There is no stage '\(name)'; the stages are \(names).")
@@ -58,11 +65,14 @@ struct Transaction {
         return (stage, input)
     }
 
-    /// Gives the duration of a long transaction to every worker that was live when it began: while it held the lock no
-    /// heartbeat could be written.
+    /// Gives the duration of a long transaction to every worker and lease that was live when it began: while it held the
+    /// lock nothing could be renewed.
     func lengthenLeases() throws {
         guard wasLong else { return }
-        try sql(Self.lengthenQuery).run(.int(time.instant - began), .text(time.bootID), .int(began))
+        let lasted = time.instant - began
+        try sql(Self.lengthenQuery).run(.int(lasted), .text(time.bootID), .int(began))
+        try sql(Self.lengthenLeasesQuery).run(
+            .int(lasted), .text(time.bootID), .int(began), .int((lasted + 999_999) / 1_000_000), .int(now))
     }
 
     /// Whether it has lasted longer than a heartbeat.
@@ -72,6 +82,13 @@ struct Transaction {
         """
         UPDATE leat_workers SET expires_at = expires_at + ?1
         WHERE ended_at IS NULL AND boot = ?2 AND expires_at >= ?3
+        """)
+
+    private static let lengthenLeasesQuery = Query(
+        """
+        UPDATE leat_leases SET expires_at = expires_at + CASE clock WHEN 'wall' THEN ?4 ELSE ?1 END
+        WHERE expires_at IS NOT NULL
+            AND CASE clock WHEN 'wall' THEN expires_at >= ?5 WHEN ?2 THEN expires_at >= ?3 ELSE 0 END
         """)
 
     /// Writes down who ordered what.

@@ -23,8 +23,10 @@ struct Bench: Sendable {
 
     func enroll(_ stage: StageName = "work") async throws -> WorkerID {
         // Our own number: a store that looks whether the process lives must find that it does.
-        try await store.enroll(Enrollment(stage: stage, pid: getpid()))
+        try await store.enroll(Enrollment(stage: stage, pid: ownProcess))
     }
+
+    var ownProcess: Int32 { getpid() }
 
     func claim(
         _ worker: WorkerID, _ limit: Int = 100, of stage: StageName = "work", file: String = #fileID, line: Int = #line

@@ -3,6 +3,7 @@ import Testing
 
 /// A store reduced to what completion is judged by: rows and counts, and every event in a transaction of its own.
 private struct FakeFacts: CompletionFacts, Hashable {
+    func isSealed(_ queue: QueueName) throws -> Bool { true }
     struct Row: Hashable {
         var stage: StageName
         var queue: QueueName

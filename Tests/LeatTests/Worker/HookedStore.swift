@@ -3,7 +3,7 @@ import Synchronization
 
 /// A store in memory that a test can hold up, or have refuse a step.
 ///
-/// Each hook is called before its step; what it throws, the step throws.
+/// Each hook is called before its step, but for `onRenewed`; what it throws, the step throws.
 struct HookedStore: ForwardingStore {
     let base: any Store
     var onBeat: @Sendable () throws -> Void = {}
@@ -12,6 +12,8 @@ struct HookedStore: ForwardingStore {
     var onClaim: @Sendable () throws -> Void = {}
     var onCommit: @Sendable (Step) throws -> Void = { _ in }
     var onEmit: @Sendable (Emission) throws -> Void = { _ in }
+
+    var onRenewed: @Sendable () throws -> Void = {}
 
     init(_ base: any Store = MemoryStore()) { self.base = base }
 
@@ -32,6 +34,10 @@ struct HookedStore: ForwardingStore {
         try await base.emit(emission)
     }
 
+    func renew(_ lease: Lease, for duration: Duration) async throws {
+        try await base.renew(lease, for: duration)
+        try onRenewed()
+    }
     func claim(_ request: ClaimRequest) async throws -> Claim {
         try onClaim()
         return try await base.claim(request)

@@ -1,0 +1,207 @@
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
+/// A durable queue on its own: anybody puts, anybody claims, and nothing that was put is lost or handed to two at once.
+///
+/// It needs no pipeline. What is claimed stays the claimer's for a time; when that is over, or the claimer's process has
+/// died, it is ready again, and whatever the late claimer still says of it is refused.
+///
+/// ```swift
+/// let store = try await SQLiteStore.open("app.db")
+/// let mails = try await store.queue("mails", of: Mail.self)
+/// try await mails.put(Mail(to: "a@example.com"))
+///
+/// for try await item in mails.items(for: .seconds(30)) {
+///     try await send(item.value, idempotencyKey: item.idempotencyKey)
+///     try await item.acknowledge()
+/// }
+/// ```
+///
+/// A queue of a pipeline may be opened as well, to put into it from outside; what takes from it is its stage.
+///
+/// - Note: One handle is one claimer, whatever number of tasks use it. Copies are the same handle.
+public struct Queue<Value: Codable & Sendable>: Sendable {
+    public let name: QueueName
+    package let store: any Store
+    package let coder: PayloadCoder<Value>
+    package let taker: QueueTaker
+
+    package init(_ name: QueueName, _ stage: StageSpec, on store: any Store) {
+        self.name = name
+        self.store = store
+        coder = PayloadCoder()
+        taker = QueueTaker(stage.name, on: store, pid: getpid())
+    }
+}
+
+extension Store {
+    /// Opens a queue, and makes it when it isn't there.
+    ///
+    /// - Parameters:
+    ///   - type: of its values: `String` and `[UInt8]` are kept as they are, others as JSON.
+    ///   - policy: how often and how soon a failed item is tried again; `nil` leaves what is written down, for a new
+    ///     queue ``StagePolicy/queue``.
+    /// - Throws: ``LeatError/Code/refused`` for a policy when the queue belongs to a pipeline.
+    ///
+    /// Cost: one transaction.
+    public func queue<Value>(
+        _ name: QueueName, of type: Value.Type = Value.self, policy: StagePolicy? = nil
+    ) async throws -> Queue<Value> {
+        Queue(name, try await makeQueue(name, policy: policy), on: self)
+    }
+}
+
+// MARK: Putting
+
+extension Queue {
+    /// Puts a value; it is there for good when this returns.
+    ///
+    /// - Parameters:
+    ///   - key: Unique among the queue's items, done ones too: a second put under it does nothing.
+    ///   - delay: It is handed out no earlier than this.
+    ///   - priority: Higher first; 0 or more.
+    /// - Returns: whether it was put: `false` if an item of that key is there already.
+    /// - Throws: ``LeatError/Code/queueClosed`` when the queue is sealed and so closed.
+    ///
+    /// Cost: one synced transaction; putting many at once is many times faster.
+    @discardableResult
+    public func put(
+        _ value: Value, key: String? = nil, delay: Duration = .zero, priority: Int = 0
+    ) async throws -> Bool {
+        try await store.put([output(value, key: key, delay: delay, priority: priority)]) > 0
+    }
+
+    /// Puts values in one transaction, in their order.
+    ///
+    /// ```swift
+    /// try await orders.put(contentsOf: batch, keyedBy: \.number)
+    /// ```
+    ///
+    /// - Parameter key: gives each value's key; see ``put(_:key:delay:priority:)``.
+    /// - Returns: how many were put: those whose key was there already are not.
+    @discardableResult
+    public func put(
+        contentsOf values: some Sequence<Value>, keyedBy key: (Value) -> String? = { _ in nil },
+        delay: Duration = .zero, priority: Int = 0
+    ) async throws -> Int {
+        let outputs = try self.outputs(values, keyedBy: key, delay: delay, priority: priority)
+        return outputs.isEmpty ? 0 : try await store.put(outputs)
+    }
+
+    package func output(_ value: Value, key: String?, delay: Duration, priority: Int) throws -> Output {
+        Output(try coder.encode(value), to: name, key: key, delay: delay, priority: priority)
+    }
+
+    package func outputs(
+        _ values: some Sequence<Value>, keyedBy key: (Value) -> String?, delay: Duration, priority: Int
+    ) throws -> [Output] {
+        try values.map { try output($0, key: key($0), delay: delay, priority: priority) }
+    }
+}
+
+// MARK: Claiming
+
+extension Queue {
+    /// Claims ready items, those off the straight path (retried, prioritised) first, then in the order of putting.
+    ///
+    /// ```swift
+    /// switch try await mails.claim(upTo: 100, for: .seconds(30)) {
+    /// case .granted(let batch): …
+    /// case .empty: …      // nothing is ready now
+    /// case .finished: …   // and nothing ever will be
+    /// }
+    /// ```
+    ///
+    /// An item whose payload can't be read as a `Value` is a dead letter at once, and not handed out.
+    ///
+    /// - Parameters:
+    ///   - limit: At most so many; fewer do not mean that the queue is empty.
+    ///   - duration: How long they stay this handle's, unless it renews the lease.
+    ///   - patience: How long to wait for an item when none is ready.
+    /// - Throws: ``LeatError/Code/refused`` when the queue's breaker has tripped, or a pipeline's stage takes from it.
+    ///
+    /// Cost: one transaction, whatever the limit and however long the queue.
+    public func claim(
+        upTo limit: Int = 1, for duration: Duration, waiting patience: Duration = .zero
+    ) async throws -> QueueClaim<Value> {
+        let clock = ContinuousClock()
+        let end = clock.now.advanced(by: patience)
+        var mark: ChangeMark?
+        while true {
+            let claim = try await claimNow(upTo: limit, for: duration)
+            guard case .empty(let due) = claim else { return claim }
+            let left = clock.now.duration(to: end)
+            guard left > .zero else { return claim }
+            mark = try await wait(since: mark, due: due, atMost: left)
+        }
+    }
+
+    /// Waits for a commit, or until something is due; at most a second, so that whoever has died is found.
+    func wait(since mark: ChangeMark?, due: Duration?, atMost limit: Duration = .seconds(1)) async throws -> ChangeMark
+    {
+        let pause = min(due.map { max($0, .milliseconds(1)) } ?? .seconds(1), .seconds(1), limit)
+        return try await store.change(since: mark, within: pause)
+    }
+
+    private func claimNow(upTo limit: Int, for duration: Duration) async throws -> QueueClaim<Value> {
+        while true {
+            switch try await taker.claim(upTo: limit, for: duration) {
+            case .granted(let lease):
+                guard let batch = try await read(lease) else { continue }
+                return .granted(batch)
+            case .nothing(let until):
+                return .empty(dueIn: until.map { .milliseconds(max($0 - store.time.wallClock, 0)) })
+            case .finished: return .finished
+            case .refused(let reason):
+                throw LeatError(
+                    .refused,
+                    "Queue '\(name)' hands out nothing since its breaker tripped: \(reason); mend it, then order a restart of '\(name)'."
+                )
+            }
+        }
+    }
+
+    /// - Returns: `nil` when none of the items could be read.
+    private func read(_ lease: Lease) async throws -> QueueBatch<Value>? {
+        var items: [QueueItem<Value>] = []
+        var unreadable: [ItemID: Outcome] = [:]
+        let run = try await taker.runID()
+        for item in lease.items {
+            do {
+                items.append(QueueItem(item, try coder.decode(item.payload), lease, store, run))
+            } catch {
+                unreadable[item.id] = .failed(Failure(from: error))
+            }
+        }
+        if !unreadable.isEmpty { _ = try await store.commit(Step(.each(unreadable), of: lease), next: nil) }
+        return items.isEmpty ? nil : QueueBatch(lease: lease, items: items, store: store)
+    }
+
+    /// Hands back what this handle has claimed and not settled, without blame. It may claim again afterwards.
+    ///
+    /// Call it before the program ends: otherwise others wait until they find that it is gone.
+    public func handBack() async throws { try await taker.end() }
+}
+
+// MARK: The end
+
+extension Queue {
+    /// Refuses further items: the queue is closed, and finished when those that it has are settled.
+    public func seal() async throws { try await store.seal(name, by: "program") }
+
+    /// Takes items again.
+    public func reopen() async throws { try await store.reopen(name, by: "program") }
+
+    /// How many items it has in each state.
+    public func status() async throws -> QueueStatus {
+        guard let status = try await store.queues().first(where: { $0.queue == name }) else {
+            throw LeatError(.notFound, "There is no queue '\(name)' any more.")
+        }
+        return status
+    }
+}

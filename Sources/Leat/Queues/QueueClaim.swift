@@ -1,0 +1,99 @@
+/// The answer to ``Queue/claim(upTo:for:waiting:)``.
+public enum QueueClaim<Value: Codable & Sendable>: Sendable {
+    case granted(QueueBatch<Value>)
+    /// Nothing is ready now, and more may come. When something is known to come, by a delay, a back-off or the end of
+    /// another's lease, `dueIn` tells how soon.
+    case empty(dueIn: Duration?)
+    /// The queue is closed and all of it is settled, but for what this handle itself still holds.
+    case finished
+
+    public var batch: QueueBatch<Value>? { if case .granted(let batch) = self { batch } else { nil } }
+    public var isFinished: Bool { if case .finished = self { true } else { false } }
+}
+
+/// Items that were claimed together, under one lease: what is said of them is refused once the lease is lost.
+///
+/// - Important: A claimer that outlives its lease can't settle anything: every method throws
+///   ``LeatError/Code/leaseLost`` then, and has changed nothing.
+public struct QueueBatch<Value: Codable & Sendable>: Sendable {
+    package let lease: Lease
+    public let items: [QueueItem<Value>]
+    package let store: any Store
+
+    public var values: [Value] { items.map(\.value) }
+
+    /// All of them are done, in one transaction. Items of the batch that were settled before stay as they are.
+    public func acknowledge() async throws { try await settle(.done) }
+
+    /// Hands all of them back without blame.
+    public func release() async throws { try await settle(.released) }
+
+    /// The batch failed as a whole, and it is not known by which item's fault: it is handed out in halves until the
+    /// culprit stands alone, and only that one is charged.
+    public func fail(_ error: any Error) async throws { try await settle(.failedTogether(Failure(from: error))) }
+
+    /// Keeps them for so long from now on.
+    public func renew(for duration: Duration) async throws { try await store.renew(lease, for: duration) }
+
+    private func settle(_ verdict: Verdict) async throws {
+        _ = try await store.commit(Step(verdict, of: lease), next: nil)
+    }
+}
+
+/// One claimed item. It is settled once: acknowledged, put off, buried or handed back.
+///
+/// - Important: A claimer that outlives its lease can't settle anything: every method throws
+///   ``LeatError/Code/leaseLost`` then, and has changed nothing.
+public struct QueueItem<Value: Codable & Sendable>: Sendable, Identifiable {
+    package let item: Item
+    package let lease: Lease
+    package let store: any Store
+    private let run: String
+    public let value: Value
+
+    package init(_ item: Item, _ value: Value, _ lease: Lease, _ store: any Store, _ run: String) {
+        self.item = item
+        self.value = value
+        self.lease = lease
+        self.store = store
+        self.run = run
+    }
+
+    public var id: ItemID { item.id }
+    /// 1 for the first; higher after the item was to blame for a failure.
+    public var attempt: Int { item.attempts + 1 }
+    /// How often it has been claimed, this time included.
+    public var claims: Int { item.claims }
+    /// Stable over all attempts at the item, and used for no other item of any file: what is done elsewhere under it
+    /// can be recognised when it is done again.
+    public var idempotencyKey: String { "\(run)/\(lease.stage)/\(id)/\(item.generation)" }
+
+    /// It is done.
+    public func acknowledge() async throws { try await settle(.done) }
+
+    /// It did not succeed: an attempt is spent, and it is tried again after so long, or is a dead letter after its last.
+    public func retry(after delay: Duration, reason: String) async throws {
+        try await settle(.failed(Failure(reason, .after(delay))))
+    }
+
+    /// It did not succeed: as the error advises (``AdvisingError``), or else the queue's policy.
+    public func fail(_ error: any Error) async throws { try await settle(.failed(Failure(from: error))) }
+
+    /// Puts it off for so long; no attempt is spent.
+    public func postpone(for delay: Duration, reason: String) async throws {
+        try await settle(.failed(Failure(reason, .postpone(delay))))
+    }
+
+    /// Makes it a dead letter at once.
+    public func bury(reason: String) async throws { try await settle(.failed(Failure(reason, .never))) }
+
+    /// Hands it back without blame.
+    public func release() async throws { try await settle(.released) }
+
+    /// Keeps it, and what was claimed together with it, for so long from now on.
+    public func renew(for duration: Duration) async throws { try await store.renew(lease, for: duration) }
+
+    func settle(_ outcome: Outcome) async throws {
+        _ = try await store.commit(Step(.each([id: outcome]), of: lease), next: nil)
+    }
+}

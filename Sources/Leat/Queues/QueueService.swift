@@ -1,0 +1,227 @@
+public import Logging
+public import ServiceLifecycle
+
+/// Works on a queue's items, so many at once, as a service of your program.
+///
+/// A handler that returns acknowledges its item; what it throws is the item's failure, and waits or dies as the error
+/// advises (``AdvisingError``) or the queue's policy says. Leases are renewed while handlers run. On a graceful shutdown
+/// nothing more is claimed and what is in hand is finished; when its task is cancelled, what is in hand is handed back.
+///
+/// ```swift
+/// let mailer = QueueService(mails, concurrency: 8, logger: logger) { mail in
+///     try await send(mail, idempotencyKey: ItemContext.current?.idempotencyKey)
+/// }
+/// try await ServiceGroup(services: [mailer], gracefulShutdownSignals: [.sigterm], logger: logger).run()
+/// ```
+///
+/// It returns when the queue is finished, which one that is never sealed never is.
+public struct QueueService<Value: Codable & Sendable>: Service {
+    private let queue: Queue<Value>
+    private let concurrency: Int
+    private let lease: Duration
+    private let timeout: Duration
+    private let onError: (@Sendable (any Error) -> RetryAdvice?)?
+    private let handler: @Sendable (Value) async throws -> Void
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - concurrency: How many items are worked on at once in this process.
+    ///   - lease: How long an item stays this process's after the last sign of it. It is renewed three times as often.
+    ///   - timeout: How long one call of the handler may take. Then an attempt is spent, and the handler's task
+    ///     cancelled; its place is free again when it returns.
+    ///   - onError: What is to become of an item by its error, for errors that are not yours; `nil` leaves it to the
+    ///     error.
+    public init(
+        _ queue: Queue<Value>, concurrency: Int = 1, lease: Duration = .seconds(30), timeout: Duration = .seconds(60),
+        onError: (@Sendable (any Error) -> RetryAdvice?)? = nil, logger: Logger,
+        handler: @escaping @Sendable (Value) async throws -> Void
+    ) {
+        precondition(concurrency >= 1, "a service works on at least one item at once")
+        precondition(lease > .zero && timeout > .zero, "a lease and a timeout are longer than nothing")
+        self.queue = queue
+        self.concurrency = concurrency
+        self.lease = lease
+        self.timeout = timeout
+        self.onError = onError
+        self.handler = handler
+        var logger = logger
+        logger[metadataKey: "queue"] = "\(queue.name)"
+        self.logger = logger
+    }
+
+    /// - Throws: what the store could not do. What handlers throw is their items' failures.
+    public func run() async throws {
+        let stop = StopSignal()
+        let (events, sender) = AsyncStream.makeStream(of: Event.self)
+        try await withTaskCancellationOrGracefulShutdownHandler {
+            try await work(events, sender, StorePatience(stop: stop, logger: logger))
+        } onCancelOrGracefulShutdown: {
+            stop.ask()
+            sender.yield(.stop)
+        }
+    }
+
+    private enum Event {
+        /// A handler's place is free again.
+        case handled
+        /// Something was committed, or a while has passed.
+        case looked(ChangeMark?)
+        case stop
+    }
+
+    private func work(
+        _ events: AsyncStream<Event>, _ sender: AsyncStream<Event>.Continuation, _ patience: StorePatience
+    ) async throws {
+        let run = try await patience.trying { [queue] in try await queue.taker.runID() }
+        try await withThrowingDiscardingTaskGroup { group in
+            var desk = QueueDesk(places: concurrency)
+            var mark: ChangeMark?
+            var events = events.makeAsyncIterator()
+            while true {
+                switch desk.next() {
+                case .claim(let limit):
+                    let claim = try await patience.trying { [queue, lease] in
+                        try await queue.claim(upTo: limit, for: lease)
+                    }
+                    desk.answered(claim.answer)
+                    guard case .granted(let batch) = claim else { continue }
+                    group.addTask {
+                        try await orEnd(sender) { try await handle(batch, run, sender, patience) }
+                    }
+                case .look(let due):
+                    group.addTask { [mark] in
+                        try await orEnd(sender) {
+                            let seen = try await patience.cutShort { [queue] in
+                                try await queue.wait(since: mark, due: due)
+                            }
+                            sender.yield(.looked(seen ?? mark))
+                        }
+                    }
+                case .wait:
+                    // The stream ends with an error of a child, which the group throws.
+                    guard let event = await events.next() else { return }
+                    switch event {
+                    case .handled: desk.handled()
+                    case .looked(let seen):
+                        mark = seen
+                        desk.looked()
+                    case .stop: desk.stop()
+                    }
+                case .finish: return
+                }
+            }
+        }
+        try await queue.handBack()
+    }
+
+    /// An error of one task ends the loop over the events too, which the group does not do by itself.
+    private func orEnd(_ sender: AsyncStream<Event>.Continuation, _ work: () async throws -> Void) async throws {
+        do {
+            try await work()
+        } catch {
+            sender.finish()
+            throw error
+        }
+    }
+
+    // MARK: What is in hand
+
+    /// Works on the items of one lease side by side, and keeps it as long as one of them is in hand.
+    private func handle(
+        _ batch: QueueBatch<Value>, _ run: String, _ sender: AsyncStream<Event>.Continuation, _ patience: StorePatience
+    ) async throws {
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                await keep(batch)
+                return false
+            }
+            for item in batch.items {
+                group.addTask {
+                    defer { sender.yield(.handled) }
+                    try await handle(item, run, patience)
+                    return true
+                }
+            }
+            var left = batch.items.count
+            while left > 0, let isItem = try await group.next() { left -= isItem ? 1 : 0 }
+            group.cancelAll()
+        }
+    }
+
+    /// Renews a lease until the task is cancelled, or the lease lost.
+    private func keep(_ batch: QueueBatch<Value>) async {
+        while true {
+            do {
+                try await Task.sleep(for: lease / 3)
+                try await batch.renew(for: lease)
+            } catch is CancellationError {
+                return
+            } catch let error where error.isLateStep {
+                // All of it may have been settled meanwhile; if not, each item's own step is refused and told.
+                return
+            } catch {
+                logger.warning("A lease could not be renewed: \(error)")
+            }
+        }
+    }
+
+    private func handle(_ item: QueueItem<Value>, _ run: String, _ patience: StorePatience) async throws {
+        let activity = Activity(stage: item.lease.stage, queue: queue.name, runID: run, time: queue.store.time)
+        activity.begin(item.item)
+        try await withThrowingTaskGroup(of: Ending.self) { race in
+            race.addTask { [handler] in
+                do {
+                    try await Activity.$current.withValue(activity) { try await handler(item.value) }
+                    return .returned
+                } catch {
+                    return .threw(error)
+                }
+            }
+            race.addTask { [timeout] in
+                do {
+                    try await Task.sleep(for: timeout)
+                    return .timedOut
+                } catch {
+                    return .waitedInVain
+                }
+            }
+            while let ending = try await race.next() {
+                guard let outcome = outcome(of: ending) else { continue }
+                try await settle(item, outcome, patience)
+                // The handler is still waited for, so that its place is taken as long as it runs.
+                race.cancelAll()
+                while try await race.next() != nil {}
+            }
+        }
+    }
+
+    private enum Ending: Sendable {
+        case returned
+        case threw(any Error)
+        case timedOut
+        /// The service's task was cancelled, and with it the wait for the timeout.
+        case waitedInVain
+    }
+
+    private func outcome(of ending: Ending) -> Outcome? {
+        switch ending {
+        case .returned: .done
+        case .threw(let error) where error is CancellationError && Task.isCancelled: .released
+        case .threw(let error): .failed(Failure(from: error, advisedBy: onError))
+        case .timedOut: .failed(Failure("no result within \(timeout)"))
+        case .waitedInVain: nil
+        }
+    }
+
+    private func settle(_ item: QueueItem<Value>, _ outcome: Outcome, _ patience: StorePatience) async throws {
+        var logger = logger
+        logger[metadataKey: "item"] = "\(item.id)"
+        logger[metadataKey: "attempt"] = "\(item.attempt)"
+        if case .failed(let failure) = outcome { logger.warning("The item failed: \(failure.reason)") }
+        do {
+            try await patience.trying { try await item.settle(outcome) }
+        } catch let error where error.isLateStep {
+            logger.warning("What became of the item came too late and was refused: \(error)")
+        }
+    }
+}

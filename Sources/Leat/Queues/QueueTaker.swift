@@ -1,0 +1,67 @@
+/// The worker that one handle of a queue claims as: enrolled with the first claim, under one number until it ends.
+package actor QueueTaker {
+    private let stage: StageName
+    private let store: any Store
+    private let pid: Int32
+    private var worker: WorkerID?
+    /// Tasks that claim at the same time wait for one enrollment.
+    private var enrolling: Task<WorkerID, any Error>?
+    private var run: String?
+    private var tidied: Int64?
+
+    init(_ stage: StageName, on store: any Store, pid: Int32) {
+        self.stage = stage
+        self.store = store
+        self.pid = pid
+    }
+
+    func claim(upTo limit: Int, for duration: Duration) async throws -> Claim {
+        try await tidyUp()
+        while true {
+            let worker = try await enrolled()
+            do {
+                return try await store.claim(ClaimRequest(stage, worker: worker, limit: limit, for: duration))
+            } catch let error as LeatError where error.code == .leaseLost {
+                // Somebody took it for dead: what it held is gone, and it goes on under a new number.
+                if self.worker == worker { self.worker = nil }
+            }
+        }
+    }
+
+    /// Identifies the run, for idempotency keys.
+    func runID() async throws -> String {
+        if let run { return run }
+        let found = try await store.runID()
+        run = found
+        return found
+    }
+
+    /// Hands back what is held. The next claim enrolls anew.
+    func end() async throws {
+        guard let worker else { return }
+        self.worker = nil
+        try await store.end(worker, .stopped)
+    }
+
+    private func enrolled() async throws -> WorkerID {
+        if let worker { return worker }
+        if let enrolling { return try await enrolling.value }
+        // Awaited by all who claim meanwhile, the first of them here: enrolling twice would leave a worker behind.
+        let task = Task { [store, stage, pid] in
+            try await store.enroll(Enrollment(stage: stage, pid: pid, sign: .process))
+        }
+        enrolling = task
+        defer { enrolling = nil }
+        let number = try await task.value
+        worker = number
+        return number
+    }
+
+    /// About once a second: finds who died.
+    private func tidyUp() async throws {
+        let now = store.time.instant
+        guard tidied.map({ now - $0 >= Duration.seconds(1).nanoseconds }) ?? true else { return }
+        tidied = now
+        _ = try await store.reap(supervisor: nil)
+    }
+}

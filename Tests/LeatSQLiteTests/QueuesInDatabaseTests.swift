@@ -1,0 +1,228 @@
+import Foundation
+import GRDB
+import Leat
+import LeatTesting
+import Testing
+
+@testable import LeatSQLite
+
+private struct Broken: Error {}
+
+/// Queues on their own in a file, and within the transactions of whoever uses them.
+@Suite("Queues in a database", .timeLimit(.minutes(1)))
+struct QueuesInDatabaseTests {
+    private let fixture: Fixture
+
+    init() throws { fixture = try Fixture() }
+
+    /// A connection of the user's own to the same file, as the documentation shows it.
+    private func pool(isSetUp: Bool = true, path: String? = nil) throws -> DatabasePool {
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        if isSetUp { configuration.prepareDatabase { db in try SQLiteStore.setUp(db) } }
+        return try DatabasePool(path: path ?? fixture.path, configuration: configuration)
+    }
+
+    private func orders(_ store: SQLiteStore) async throws -> [Int] {
+        try await store.reading { db in try Int.fetchAll(db, sql: "SELECT number FROM orders ORDER BY number") }
+    }
+
+    private func table(_ store: SQLiteStore) async throws {
+        try await store.writing { db in try db.execute(sql: "CREATE TABLE orders (number INTEGER)") }
+    }
+
+    @Test("commit a row and its job together, or neither, on Leat's own connection")
+    func together() async throws {
+        let store = try await fixture.store()
+        let jobs = try await store.queue("jobs", of: Int.self)
+        try await table(store)
+
+        try await store.writing { db in
+            try db.execute(sql: "INSERT INTO orders VALUES (1)")
+            #expect(try jobs.put(1, key: "1", in: db))
+            #expect(try !jobs.put(1, key: "1", in: db))
+        }
+        await #expect(throws: Broken.self) {
+            try await store.writing { db in
+                try db.execute(sql: "INSERT INTO orders VALUES (2)")
+                #expect(try jobs.put(contentsOf: [2, 3], in: db) == 2)
+                throw Broken()
+            }
+        }
+
+        #expect(try await orders(store) == [1])
+        #expect(try await jobs.claim(upTo: 9, for: .seconds(9)).batch?.values == [1])
+        #expect(try await store.verify() == [])
+    }
+
+    @Test("commit a row and its job together, or neither, on a connection of the user's own")
+    func ownConnection() async throws {
+        let store = try await fixture.store()
+        let jobs = try await store.queue("jobs", of: Int.self)
+        try await table(store)
+        let pool = try pool()
+
+        try await pool.write { db in
+            try db.execute(sql: "INSERT INTO orders VALUES (1)")
+            try jobs.put(1, delay: .zero, priority: 2, in: db)
+        }
+        await #expect(throws: Broken.self) {
+            try await pool.write { db in
+                try db.execute(sql: "INSERT INTO orders VALUES (2)")
+                try jobs.put(2, in: db)
+                throw Broken()
+            }
+        }
+
+        #expect(try await orders(store) == [1])
+        #expect(try await jobs.claim(upTo: 9, for: .seconds(9)).batch?.values == [1])
+        #expect(try await store.verify() == [])
+    }
+
+    @Test("refuse a connection that would checkpoint by itself, another file, and the lack of a transaction")
+    func refusals() async throws {
+        let store = try await fixture.store()
+        let jobs = try await store.queue("jobs", of: Int.self)
+        let other = try pool(path: fixture.folder.appending(path: "other.db").path)
+        let refused = { (what: String, body: () async throws -> Void) async in
+            let error = await #expect(throws: LeatError.self) { try await body() }
+            #expect(error?.code == .refused)
+            #expect(error?.message.contains(what) == true, "\(error?.message ?? "")")
+        }
+
+        await refused("setUp") { try await pool(isSetUp: false).write { db in _ = try jobs.put(1, in: db) } }
+        await refused("other.db") { try await other.write { db in _ = try jobs.put(1, in: db) } }
+        await refused("transaction") {
+            try await pool().writeWithoutTransaction { db in _ = try jobs.put(1, in: db) }
+        }
+        let remembered = try await MemoryStore().queue("jobs", of: Int.self)
+        await refused("SQLite") { try await pool().write { db in _ = try remembered.put(1, in: db) } }
+        #expect(try await jobs.status().ready == 0)
+    }
+
+    @Test("invariant 1: acknowledge within the user's transaction, so that what it writes takes effect once")
+    func acknowledges() async throws {
+        let store = try await fixture.store()
+        let jobs = try await store.queue("jobs", of: Int.self)
+        let others = try await fixture.store().queue("jobs", of: Int.self)
+        try await table(store)
+        let pool = try pool()
+        try await jobs.put(contentsOf: [1, 2])
+        let late = try #require(try await jobs.claim(upTo: 2, for: .seconds(10)).batch)
+        fixture.time.advance(by: .seconds(10))
+        let batch = try #require(try await others.claim(upTo: 2, for: .seconds(10)).batch)
+
+        for body in [
+            { (db: Database) in try late.acknowledge(in: db) }, { db in try late.items[1].acknowledge(in: db) },
+        ] as [@Sendable (Database) throws -> Void] {
+            let error = await #expect(throws: LeatError.self) {
+                try await pool.write { db in
+                    try db.execute(sql: "INSERT INTO orders VALUES (99)")
+                    try body(db)
+                }
+            }
+            #expect(error?.code == .leaseLost)
+        }
+        try await pool.write { db in
+            try db.execute(sql: "INSERT INTO orders VALUES (1)")
+            try batch.items[0].acknowledge(in: db)
+        }
+        try await store.writing { db in
+            try db.execute(sql: "INSERT INTO orders VALUES (2)")
+            try batch.acknowledge(in: db)
+        }
+
+        #expect(try await orders(store) == [1, 2])
+        #expect(try await jobs.status().done == 2)
+        #expect(try await store.verify() == [])
+    }
+
+    @Test("are found by who had the file open before they were made, and by the pipeline that comes later")
+    func madeLater() async throws {
+        let early = try await fixture.store()
+        _ = try await early.queue("first", of: Int.self)
+        let late = try await fixture.store()
+        let jobs = try await late.queue("jobs", of: Int.self)
+        try await jobs.put(1)
+
+        #expect(try await early.put([Output(.text("2"), to: "jobs")]) == 1)
+        #expect(try await early.queues().map(\.queue.rawValue).sorted() == ["first", "jobs"])
+        #expect(try await early.items(in: "jobs", after: nil, limit: 9).count == 2)
+        try await late.install(Fixture.line)
+        #expect(try await early.status().map(\.stage.rawValue).sorted() == ["change", "first", "jobs", "keep", "make"])
+        try await early.install(Fixture.line)
+        #expect(try await early.queue("jobs", of: Int.self).claim(upTo: 9, for: .seconds(9)).batch?.values == [1, 2])
+        let views = try await early.reading { db in
+            try String.fetchAll(db, sql: "SELECT stage FROM leat_stage_status ORDER BY stage")
+        }
+        #expect(views == ["change", "first", "jobs", "keep", "make"])
+        #expect(try await early.verify() == [])
+    }
+
+    @Test("refuse a pipeline that has a queue or a stage of the same name")
+    func collisions() async throws {
+        let store = try await fixture.store()
+        _ = try await store.queue("raw", of: Int.self)
+
+        let error = await #expect(throws: LeatError.self) { try await store.install(Fixture.line) }
+
+        #expect(error?.code == .pipelineChanged)
+        #expect(try await store.plan()?.pipeline == nil)
+    }
+
+    @Test("refuse inserts of a bare sqlite3 when sealed, and take them before")
+    func bare() async throws {
+        let store = try await fixture.store()
+        let jobs = try await store.queue("jobs", of: Int.self)
+        let insert = "INSERT INTO q_jobs (payload, created_at) VALUES ('7', 0)"
+
+        try fixture.bare { db in try db.execute(sql: insert) }
+        try await jobs.seal()
+
+        #expect(throws: DatabaseError.self) { try fixture.bare { db in try db.execute(sql: insert) } }
+        #expect(try await jobs.claim(for: .seconds(9)).batch?.values == [7])
+    }
+
+    @Test("invariant 8: give the time of a long transaction to every lease that was live when it began")
+    func lengthens() async throws {
+        let store = try await fixture.store()
+        let jobs = try await store.queue("jobs", of: Int.self)
+        let others = try await store.queue("jobs", of: Int.self)
+        try await jobs.put(1)
+        let batch = try #require(try await jobs.claim(for: .seconds(10)).batch)
+        let time = fixture.time
+
+        try await store.writing { _ in time.advance(by: .seconds(60)) }
+
+        guard case .empty(let due) = try await others.claim(for: .seconds(10)) else {
+            Issue.record("The item was handed to another.")
+            return
+        }
+        #expect(due == .seconds(10))
+        try await batch.acknowledge()
+    }
+
+    @Test("invariant 9: end a stranger's lease by its time on the wall")
+    func stranger() async throws {
+        let store = try await fixture.store()
+        let jobs = try await store.queue("jobs", of: Int.self)
+        try await jobs.put(contentsOf: [1, 2])
+        let now = fixture.time.wallClock
+        try fixture.bare { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO leat_workers (stage, pid, started_at, seen_at) VALUES ('jobs', 1, \(now), \(now));
+                    INSERT INTO leat_leases
+                        (queue, worker, lo, hi, items, taken, claims, claimed_at, expires_at, clock)
+                    VALUES ('jobs', last_insert_rowid(), 1, 1, 1, 1, 1, \(now), \(now + 5000), 'wall');
+                    UPDATE leat_queues SET frontier = 2 WHERE name = 'jobs'
+                    """)
+        }
+
+        #expect(try await store.reap(supervisor: nil) == [])
+        #expect(try await jobs.claim(upTo: 9, for: .seconds(60)).batch?.values == [2])
+        fixture.time.advance(by: .seconds(5))
+        #expect(try await jobs.claim(upTo: 9, for: .seconds(60)).batch?.values == [1])
+        #expect(try await store.verify() == [])
+    }
+}
