@@ -110,6 +110,12 @@ let package = Package(
             path: "Tests/Benchmarks/Claim",
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "leat-bench-wake",
+            dependencies: ["Leat", "LeatSQLite", grdb],
+            path: "Tests/Benchmarks/Wake",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "LeatTests",
             dependencies: ["Leat", "LeatTesting", lifecycle, logging],

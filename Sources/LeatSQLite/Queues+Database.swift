@@ -49,9 +49,13 @@ extension SQLiteStore {
             return try perform(Transaction(store: self, database: db, sql: own), work)
         }
         try refuseUnprepared(db)
-        let result = try perform(Transaction(store: self, database: db, sql: try Connection(db)), work)
-        let checkpointer = checkpointer
-        db.afterNextTransaction { _ in checkpointer?.workWasCommitted() }
+        let connection = try Connection(db)
+        let result = try perform(Transaction(store: self, database: db, sql: connection), work)
+        let queues = connection.rings.take()
+        db.afterNextTransaction { [self] _ in
+            checkpointer?.workWasCommitted()
+            ring(queues)
+        }
         return result
     }
 

@@ -133,6 +133,38 @@ extension SQLiteStore {
         }
     }
 
+    /// Waits for the queue's doorbell; a database in memory has none, and is looked at like any other.
+    public func change(
+        in queue: QueueName, since mark: ChangeMark?, within timeout: Duration
+    ) async throws -> ChangeMark {
+        guard let doorbell = try doorbell(of: queue) else { return try await change(since: mark, within: timeout) }
+        let rings = doorbell.rings
+        guard let mark, mark.value == Int64(rings) else { return ChangeMark(Int64(rings)) }
+        try await doorbell.wait(since: rings, atMost: timeout)
+        return ChangeMark(Int64(doorbell.rings))
+    }
+
+    private func doorbell(of queue: QueueName) throws -> Doorbell? {
+        guard let file else { return nil }
+        return try shared.withLock { shared in
+            if let doorbell = shared.doorbells[queue] { return doorbell }
+            let doorbell = try Doorbell(path: file.doorbell(queue))
+            shared.doorbells[queue] = doorbell
+            return doorbell
+        }
+    }
+
+    /// Wakes those who wait for what was committed.
+    func ring(_ queues: [QueueName: Bool]) {
+        for (queue, isForAll) in queues {
+            do {
+                try doorbell(of: queue)?.ring(all: isForAll)
+            } catch {
+                // What was committed is committed; who waits looks again within a second.
+            }
+        }
+    }
+
     private func version() async throws -> Int64 {
         guard file != nil else { return shared.withLock { $0.commits } }
         let queue = try connection(.observer)

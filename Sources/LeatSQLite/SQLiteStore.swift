@@ -45,6 +45,8 @@ public final class SQLiteStore: Store {
         var connections: [Role: DatabaseQueue] = [:]
         /// Held as long as the worker lives: the kernel frees it when the process dies.
         var workerLocks: [WorkerID: FileLock] = [:]
+        /// Those that were rung or waited for.
+        var doorbells: [QueueName: Doorbell] = [:]
         /// Counts this process's commits: a database in memory has no other sign of change.
         var commits: Int64 = 0
     }
@@ -192,8 +194,10 @@ public final class SQLiteStore: Store {
             try transaction.lengthenLeases()
             try connection.execute("COMMIT")
             if connection.totalChanges != changesBefore { shared.withLock { $0.commits += 1 } }
+            ring(connection.rings.take())
             return result
         } catch {
+            _ = connection.rings.take()
             // FULL, IOERR and INTERRUPT may have rolled it back already (https://sqlite.org/lang_transaction.html).
             if connection.isInTransaction { try connection.execute("ROLLBACK") }
             lengthenLeases(after: transaction)

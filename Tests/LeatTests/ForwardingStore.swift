@@ -77,4 +77,7 @@ extension ForwardingStore {
     func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {
         try await base.change(since: mark, within: timeout)
     }
+    func change(in queue: QueueName, since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {
+        try await base.change(in: queue, since: mark, within: timeout)
+    }
 }

@@ -1,6 +1,8 @@
 #ifndef CLEATSQLITE_H
 #define CLEATSQLITE_H
 
+#include "Doorbell.h"
+
 #include <sqlite3.h>
 #include <stdint.h>
 

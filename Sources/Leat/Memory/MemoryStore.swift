@@ -226,6 +226,12 @@ extension MemoryStore {
         return ChangeMark(core.withLock { $0.changes.version })
     }
 
+    public func change(
+        in queue: QueueName, since mark: ChangeMark?, within timeout: Duration
+    ) async throws -> ChangeMark {
+        try await change(since: mark, within: timeout)
+    }
+
     private func wait(since seen: Int64) async {
         let number = core.withLock { $0.changes.nextNumber() }
         await withTaskCancellationHandler {

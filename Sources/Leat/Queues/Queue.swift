@@ -145,7 +145,7 @@ extension Queue {
     func wait(since mark: ChangeMark?, due: Duration?, atMost limit: Duration = .seconds(1)) async throws -> ChangeMark
     {
         let pause = min(due.map { max($0, .milliseconds(1)) } ?? .seconds(1), .seconds(1), limit)
-        return try await store.change(since: mark, within: pause)
+        return try await store.change(in: name, since: mark, within: pause)
     }
 
     private func claimNow(upTo limit: Int, for duration: Duration) async throws -> QueueClaim<Value> {

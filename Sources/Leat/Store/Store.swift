@@ -127,4 +127,13 @@ public protocol Store: Sendable {
     /// - Returns: the mark of what there is now.
     /// - Throws: `CancellationError`, when the task is cancelled while it waits.
     func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark
+    /// The same for one who waits for work in a queue: until there may be something to claim, or the queue has ended.
+    ///
+    /// Of those who wait on one queue, in whatever processes, as many are woken as there is work for. It is a hint: what
+    /// somebody else's program has put, or what was put by one who died just then, is told to nobody. So whoever waits
+    /// claims again after a second in any case.
+    ///
+    /// - Parameter mark: what the caller's last call for this queue returned, before it claimed in vain; `nil` gives out
+    ///   a first mark at once.
+    func change(in queue: QueueName, since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark
 }

@@ -121,7 +121,13 @@ final class WorkerSession {
         let left = due.map { max($0 - store.time.wallClock, 1) } ?? 1000
         let pause = Duration.milliseconds(min(left, 1000))
         let seen = mark
-        mark = try await patience.cutShort { [store] in try await store.change(since: seen, within: pause) } ?? seen
+        // Who takes items one by one is woken for them alone; the others wait for what others do.
+        let queue = stage.spec.takesAll ? nil : stage.spec.input
+        mark =
+            try await patience.cutShort { [store] in
+                if let queue { return try await store.change(in: queue, since: seen, within: pause) }
+                return try await store.change(since: seen, within: pause)
+            } ?? seen
         try await tidyUp()
     }
 

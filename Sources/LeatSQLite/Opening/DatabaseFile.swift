@@ -30,6 +30,7 @@ struct DatabaseFile: Sendable {
     var migrateLock: String { folder + "/migrate" }
     var checkpointLock: String { folder + "/checkpoint" }
     var writerLock: String { folder + "/writer" }
+    func doorbell(_ queue: QueueName) -> String { folder + "/bells/\(queue)" }
     /// The run is part of the name: a file that was deleted and made anew counts its workers from 1 again.
     func workerLock(_ worker: WorkerID, of run: String) -> String { folder + "/workers/\(run)-\(worker)" }
 
@@ -60,7 +61,7 @@ struct DatabaseFile: Sendable {
 
     /// Makes the folder of our own files, once it is known that the database is ours.
     func makeFolder() throws {
-        for place in [folder, folder + "/workers", folder + "/logs"] {
+        for place in [folder, folder + "/workers", folder + "/logs", folder + "/bells"] {
             guard mkdir(place, 0o700) == 0 || errno == EEXIST else {
                 throw LeatError(
                     .storeFailed, "The folder \(printable(place)) can't be made: \(systemMessage()).")

@@ -22,6 +22,7 @@ final class Connection {
     let database: Database
     let handle: OpaquePointer
     let commitGuard = CommitGuard()
+    let rings = Rings()
     private var statements: [Key: Statement] = [:]
 
     private struct Key: Hashable {

@@ -46,6 +46,8 @@ extension Transaction {
             queue, request.worker, range: range, items: count, suspect: suspect,
             expiresAt: request.duration.map(expiry))
         for row in items { try sql(Self.leaseRowQuery, queue).run(.id(row.item.id), .id(lease)) }
+        // There may be more for another.
+        if count == request.limit || suspect > 0 { rings.work(in: queue) }
         return .granted(
             Lease(
                 id: lease, stage: stage.name, worker: request.worker,

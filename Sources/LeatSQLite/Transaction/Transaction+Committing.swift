@@ -220,6 +220,8 @@ extension Transaction {
         _ id: ItemID, _ state: String, _ values: ItemRow, visibleAt: Int64? = nil, reason: String? = nil,
         queue: QueueName
     ) throws {
+        // Who waits may have to look out for another time.
+        if state == "ready" || state == "waiting" { rings.work(in: queue) }
         try sql(Self.writeQuery, queue).run(
             .id(id), .text(state), .int(values.claims), .int(values.attempts), .int(values.kills),
             .int(values.suspect), .int(values.priority), .optional(visibleAt), .int(values.generation),
@@ -251,6 +253,7 @@ extension Transaction {
     /// Stores that a stage hands out nothing more. The first reason stands.
     func trip(_ stage: StageName, _ reason: String) throws {
         try sql(Self.tripQuery).run(.text(stage.rawValue), .text(reason), .int(now))
+        if let input = try self.stage(stage).input { rings.end(of: input) }
     }
 
     func recordFailure(

@@ -7,6 +7,7 @@ extension Transaction {
     /// Only a closed input can have ended, and a member of a cycle, whose input closes with its end.
     func settled(_ stage: StageSpec, _ queue: QueueName) throws {
         guard try cycle(of: stage, queue) != nil || isClosed(queue) else { return }
+        if try isExhausted(queue) { rings.end(of: queue) }
         try cascade(from: stage.name)
     }
 
@@ -79,6 +80,7 @@ extension Transaction {
     /// A closed queue refuses inserts, even from a bare `sqlite3`. A standing trigger would cost each insert, so it is
     /// made when the queue closes and dropped when it reopens.
     func close(_ queue: QueueName) throws {
+        rings.end(of: queue)
         try sql.execute(
             """
             CREATE TRIGGER IF NOT EXISTS leat_closed_\(queue) BEFORE INSERT ON q_\(queue)

@@ -44,6 +44,7 @@ extension Transaction {
     ///
     /// - Parameter suspect: the largest batch in which its items may be claimed; `nil` leaves that as it was.
     func orphan(_ lease: HeldLease, suspect: Int?) throws {
+        rings.work(in: lease.queue)
         try sql(Self.deleteLeaseQuery).run(.id(lease.id))
         try sql(Self.handBackQuery, lease.queue).run(.id(lease.id), .optional(suspect.map(Int64.init)))
         let items = lease.items - sql.changes

@@ -4,6 +4,7 @@ internal import Leat
 extension Transaction {
     func begin(by who: String) throws {
         try record("run", by: who)
+        for queue in try plan().queues { rings.end(of: queue) }
         try sql.execute(
             """
             DELETE FROM leat_trips;
@@ -21,6 +22,7 @@ extension Transaction {
     }
 
     private func clear(_ stage: StageName) throws {
+        if let input = try self.stage(stage).input { rings.end(of: input) }
         try sql(Self.untripQuery).run(.text(stage.rawValue))
         try sql(Self.clearQuery).run(.text(stage.rawValue))
     }

@@ -25,6 +25,7 @@ extension Transaction {
             if count > 0, let stage {
                 try sql(Self.edgeQuery).run(.text(stage.name.rawValue), .text(queue.rawValue), .int(count))
             }
+            if count > 0 { rings.work(in: queue) }
             total += count
         }
         return total

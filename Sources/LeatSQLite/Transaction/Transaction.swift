@@ -24,6 +24,8 @@ struct Transaction {
     }
 
     var time: any TimeSource { store.time }
+    /// Whom it will wake.
+    var rings: Rings { sql.rings }
 
     /// The plan, read from its tables once a process and kept.
     func plan() throws -> Plan {

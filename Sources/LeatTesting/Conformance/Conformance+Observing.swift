@@ -159,6 +159,34 @@ extension StoreConformance {
             }
             try equal(looks < 10, true, "whether waits come to rest")
         },
+        Case("wakes who waits for work in a queue when some is put, handed back, or due later") { bench in
+            let worker = try await bench.enroll()
+            for step in 1...3 {
+                let mark = try await bench.store.change(in: "raw", since: nil, within: .zero)
+                switch step {
+                case 1: try await bench.fill(1)
+                case 2: try await bench.commit(.released, of: try await bench.claim(worker))
+                default:
+                    let postponed = Outcome.failed(Failure("later", .postpone(.seconds(9))))
+                    try await bench.commit(each(postponed, 1), of: try await bench.claim(worker))
+                }
+                let next = try await bench.store.change(in: "raw", since: mark, within: .seconds(600))
+                try equal(next == mark, false, "whether the mark is the same after step \(step)")
+            }
+        },
+        Case("wakes all who wait for work in a queue at its end") { bench in
+            let mark = try await bench.store.change(in: "made", since: nil, within: .zero)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 1...3 {
+                    group.addTask { _ = try await bench.store.change(in: "made", since: mark, within: .seconds(600)) }
+                }
+                group.addTask {
+                    try await bench.close()
+                    try await bench.store.evaluate()
+                }
+                try await group.waitForAll()
+            }
+        },
         Case("ends a wait when another commits meanwhile") { bench in
             let mark = try await bench.store.change(since: nil, within: .seconds(600))
             try await withThrowingTaskGroup(of: Void.self) { group in

@@ -113,17 +113,17 @@ struct QueueServiceTests {
     @Test("finishes what is in hand and claims no more on a graceful shutdown")
     func shutsDown() async throws {
         let numbers = try await numbers(1...10)
-        let (begun, over) = (AsyncStream.makeStream(of: Void.self), AsyncStream.makeStream(of: Void.self))
+        let begun = AsyncStream.makeStream(of: Void.self)
         let service = QueueService(numbers, concurrency: 2, logger: silent) { _ in
             begun.continuation.yield()
-            for await _ in over.stream { break }
+            // The service was told before it: it had asked first.
+            try await gracefulShutdown()
         }
         let group = ServiceGroup(services: [service], logger: silent)
 
         let task = Task { try await group.run() }
         for await _ in begun.stream { break }
         await group.triggerGracefulShutdown()
-        over.continuation.finish()
         try await task.value
 
         let status = try await numbers.status()
