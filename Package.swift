@@ -133,7 +133,8 @@ let package = Package(
         .testTarget(
             name: "LeatCLITests",
             dependencies: [
-                "Leat", "LeatCLI", "LeatProcess", "LeatSQLite", "LeatSupervisor", arguments, logging, signals,
+                "Leat", "LeatCLI", "LeatProcess", "LeatSQLite", "LeatSupervisor", "leat-command", arguments, logging,
+                signals, subprocess, system,
             ],
             swiftSettings: settings
         ),

@@ -7,6 +7,7 @@ enum CommandStatus: Int32, CaseIterable, Sendable {
     case usage = 2
     case taken = 10
     case waiting = 20
+    case finished = 21
     case completeWithErrors = 30
     case stageFailed = 35
     case internalError = 40
@@ -19,7 +20,8 @@ enum CommandStatus: Int32, CaseIterable, Sendable {
         case .complete: "complete, or done as told"
         case .usage: "wrong usage, a wrong pipeline or a wrong file; nothing was changed"
         case .taken: "already running, or fenced off by another worker"
-        case .waiting: "blocked or waiting: nothing can go on by itself"
+        case .waiting: "blocked or waiting: nothing can go on by itself, or nothing is ready now"
+        case .finished: "a queue is finished: nothing is left, and nothing can come"
         case .completeWithErrors: "complete with errors: some items are dead letters"
         case .stageFailed: "a stage failed"
         case .internalError: "an internal error, or figures that do not balance"

@@ -17,6 +17,8 @@ struct OpenStore: Sendable {
     let path: String
     /// Copies what is left in the log, so that the file alone is the whole.
     let checkpoint: @Sendable () async throws -> Void
+    /// The same, only if the log is long: at the end of a command that comes and goes.
+    let checkpointIfDue: @Sendable () async throws -> Void
     /// Whether the path names another file than the one that was opened, or none.
     let isReplaced: @Sendable () -> Bool
 
@@ -29,6 +31,7 @@ struct OpenStore: Sendable {
         let store = try await SQLiteStore.open(path, creating: creating, terms: terms, deadline: deadline)
         return OpenStore(
             store: store, path: try absolute(path), checkpoint: { try await store.checkpoint() },
+            checkpointIfDue: { try await store.checkpointIfDue() },
             isReplaced: { store.isFileReplaced })
     }
 

@@ -33,6 +33,8 @@ final class Checkpointer: Sendable {
         var lastWork: Int64 = 0
         var isTimerSet = false
         var isDue = false
+        /// What the last commit found.
+        var pagesInLog = 0
         /// A reader holds the log: trying again at every commit would only hold up the writers.
         var pausesUntil: Int64 = 0
     }
@@ -52,6 +54,7 @@ final class Checkpointer: Sendable {
 
     /// A commit found the log so long.
     func logHas(pages: Int) {
+        state.withLock { $0.pagesInLog = pages }
         guard pages >= Self.pages else { return }
         let isFirst = state.withLock { state in
             guard !state.isDue, now >= state.pausesUntil else { return false }
@@ -99,6 +102,10 @@ final class Checkpointer: Sendable {
         try await withCheckedThrowingContinuation { continuation in
             queue.async { [self] in continuation.resume(with: Result { try run() }) }
         }
+    }
+
+    func checkpointIfDue() async throws {
+        if state.withLock({ $0.pagesInLog >= Self.pages }) { try await checkpoint() }
     }
 
     private func run() throws {

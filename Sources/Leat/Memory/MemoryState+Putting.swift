@@ -25,7 +25,7 @@ extension MemoryState {
             guard !queues[try place(of: output.queue)].isClosed else {
                 throw LeatError(
                     .queueClosed,
-                    "An item can't be put into queue '\(output.queue)': all who feed it have told it their end."
+                    "An item can't be put into queue '\(output.queue)': it was sealed, and every stage that feeds it has ended."
                 )
             }
             checked = output.queue

@@ -93,6 +93,14 @@ extension Queue {
         return outputs.isEmpty ? 0 : try await store.put(outputs)
     }
 
+    /// The same with a key of its own for each value.
+    package func put(
+        contentsOf values: [Value], keys: [String?], delay: Duration, priority: Int
+    ) async throws -> Int {
+        let outputs = try zip(values, keys).map { try output($0, key: $1, delay: delay, priority: priority) }
+        return try await store.put(outputs)
+    }
+
     package func output(_ value: Value, key: String?, delay: Duration, priority: Int) throws -> Output {
         Output(try coder.encode(value), to: name, key: key, delay: delay, priority: priority)
     }

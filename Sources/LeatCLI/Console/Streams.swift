@@ -27,13 +27,58 @@ enum StandardStreams {
 enum StandardOutput {
     /// - Throws: ``ClosedOutput`` when the reader has gone.
     static func write(_ text: String) throws {
-        let failure = writeAll(text.hasSuffix("\n") ? text : text + "\n", to: STDOUT_FILENO)
+        try check(writeAll(text.hasSuffix("\n") ? text : text + "\n", to: STDOUT_FILENO))
+    }
+
+    /// Bytes as they are; on a terminal text is shown so that it can do nothing but be read.
+    ///
+    /// - Throws: ``ClosedOutput`` when the reader has gone.
+    static func write(bytes: [UInt8]) throws {
+        guard isatty(STDOUT_FILENO) == 1 else { return try check(writeAll(bytes, to: STDOUT_FILENO)) }
+        let isLine = bytes.last == UInt8(ascii: "\n")
+        try write(printable(String(decoding: isLine ? bytes.dropLast() : bytes[...], as: UTF8.self)))
+    }
+
+    private static func check(_ failure: Int32) throws {
         switch failure {
         case 0: return
         case EPIPE: throw ClosedOutput()
         default:
             throw LeatError(
                 .storeFailed, "Standard output can't be written: \(String(cString: strerror(failure))).")
+        }
+    }
+}
+
+/// Where data comes from.
+enum StandardInput {
+    /// What is there, at most 256 KiB; waits for something.
+    ///
+    /// - Returns: nothing at the end.
+    static func read() throws -> [UInt8] {
+        while true {
+            var failure: Int32 = 0
+            let bytes = [UInt8](unsafeUninitializedCapacity: 256 << 10) { buffer, count in
+                #if canImport(Darwin)
+                let found = Darwin.read(STDIN_FILENO, buffer.baseAddress, buffer.count)
+                #elseif canImport(Glibc)
+                let found = Glibc.read(STDIN_FILENO, buffer.baseAddress, buffer.count)
+                #else
+                let found = Musl.read(STDIN_FILENO, buffer.baseAddress, buffer.count)
+                #endif
+                failure = found < 0 ? errno : 0
+                count = max(found, 0)
+            }
+            switch failure {
+            case 0: return bytes
+            case EINTR: continue
+            case EAGAIN:
+                var descriptors = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+                _ = poll(&descriptors, 1, -1)
+            default:
+                throw LeatError(
+                    .storeFailed, "Standard input can't be read: \(String(cString: strerror(failure))).")
+            }
         }
     }
 }
@@ -64,8 +109,10 @@ enum StandardError {
 func environmentValue(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
 /// - Returns: 0, or the error's number.
-private func writeAll(_ text: String, to descriptor: Int32) -> Int32 {
-    var rest = Array(text.utf8)[...]
+private func writeAll(_ text: String, to descriptor: Int32) -> Int32 { writeAll(Array(text.utf8), to: descriptor) }
+
+private func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Int32 {
+    var rest = bytes[...]
     while !rest.isEmpty {
         let count = rest.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
         if count >= 0 {

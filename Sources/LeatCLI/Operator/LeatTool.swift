@@ -5,14 +5,15 @@ package struct LeatTool: AsyncParsableCommand {
     package static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "leat",
-            abstract: "Looks at a pipeline's database, and gives orders.",
+            abstract: "Works with queues, looks at a pipeline's database, and gives orders.",
             discussion: """
-                It works on a database that runs or rests, and never makes one that isn't there.
+                It works on a database that runs or rests; only 'put' makes one that isn't there.
 
                 \(CommandStatus.help)
                 """,
             version: "0.1.0",
             subcommands: [
+                PutCommand.self, TakeCommand.self, QueuesCommand.self, SealCommand.self, ReopenCommand.self,
                 StatusCommand.self, VerifyCommand.self, PeekCommand.self, DeadCommand.self, AttemptsCommand.self,
                 RetryCommand.self, SkipCommand.self, RestartCommand.self,
             ])
@@ -28,6 +29,6 @@ package struct LeatTool: AsyncParsableCommand {
 }
 
 struct DatabaseArgument: ParsableArguments {
-    @Argument(help: "The pipeline's database.")
+    @Argument(help: "The database: the file of a pipeline, or of queues.")
     var db: String
 }

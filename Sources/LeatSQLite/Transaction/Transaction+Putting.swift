@@ -56,7 +56,7 @@ extension Transaction {
         } catch let failure as SQLFailure where failure.message.hasPrefix(Self.closedMessage) {
             throw LeatError(
                 .queueClosed,
-                "Queue '\(output.queue)' is closed: every stage that feeds it has told its end, so nothing may follow. Nothing of this step was committed."
+                "Queue '\(output.queue)' is closed, as it was sealed and every stage that feeds it has ended: nothing may follow, and nothing of this step was committed."
             )
         }
         guard output.delay > .zero || output.priority > 0 else { return true }

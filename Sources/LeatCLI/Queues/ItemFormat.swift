@@ -1,0 +1,90 @@
+internal import ArgumentParser
+internal import Leat
+
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
+/// How items are written on standard input and output.
+enum ItemFormat: String, ExpressibleByArgument, CaseIterable, Sendable {
+    /// A line an item, as it is.
+    case lines
+    /// A line of JSON an item.
+    case ndjson
+    /// All of it is one item, bytes as they are.
+    case blob
+}
+
+struct ItemFormatOptions: ParsableArguments {
+    @Option(
+        name: .customLong("as"),
+        help: "What an item is: a line as it is, a line of JSON, or all there is (bytes as they are).")
+    var format: ItemFormat = .lines
+}
+
+/// An item that can't be written in the format that was asked for, or read.
+struct UnsuitableItem: Error {
+    let reason: String
+}
+
+extension ItemFormat {
+    /// What an item looks like on standard output, its end of line included.
+    ///
+    /// - Throws: ``UnsuitableItem`` when whoever reads could not tell where it ends.
+    func write(_ payload: Payload) throws -> [UInt8] {
+        switch self {
+        case .blob: return payload.bytes
+        case .lines:
+            let bytes = payload.bytes
+            guard !bytes.contains(UInt8(ascii: "\n")) else {
+                throw UnsuitableItem(reason: "it holds a line break, so that nobody could tell its lines from items")
+            }
+            return bytes + [UInt8(ascii: "\n")]
+        case .ndjson: return Array(try json(payload).utf8) + [UInt8(ascii: "\n")]
+        }
+    }
+
+    private func json(_ payload: Payload) throws -> String {
+        switch payload {
+        case .blob: return try jsonLine(["payload_base64": payload.jsonFields.base64 ?? ""])
+        case .text(let text):
+            guard isJSON(text.utf8) else { return try jsonLine(text) }
+            // Between its values only: inside a string a line break is escaped.
+            return String(text.map { $0.isNewline ? " " : $0 })
+        }
+    }
+
+    /// The key that a line of JSON has in one of its fields.
+    static func key(_ field: String, of line: [UInt8]) throws -> String {
+        let object = try? JSONDecoder().decode([String: KeyValue].self, from: Data(line))
+        guard let key = object?[field]?.text else {
+            throw UnsuitableItem(reason: "it is no object with a string or a whole number in '\(printable(field))'")
+        }
+        return key
+    }
+
+    static func checkJSON(_ line: [UInt8]) throws {
+        guard isJSON(line) else { throw UnsuitableItem(reason: "it is not JSON") }
+    }
+}
+
+/// A field of a line of JSON: a key, or something that is none.
+private struct KeyValue: Decodable {
+    let text: String?
+
+    init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        text = (try? container.decode(String.self)) ?? (try? container.decode(Int64.self)).map { String($0) }
+    }
+}
+
+private func isJSON(_ bytes: some Collection<UInt8>) -> Bool {
+    (try? JSONDecoder().decode(AnyJSON.self, from: Data(bytes))) != nil
+}
+
+/// Any value at all: decoding it tells whether a text is JSON.
+private struct AnyJSON: Decodable {
+    init(from decoder: any Decoder) throws {}
+}

@@ -1,0 +1,31 @@
+/// Lines out of pieces of bytes as they come: what is read at once need not end with a line.
+struct LineSplitter {
+    private var rest: [UInt8] = []
+    private let limit: Int
+
+    struct TooLong: Error {}
+
+    /// - Parameter limit: how many bytes a line may have.
+    init(limit: Int) { self.limit = limit }
+
+    /// The lines that a piece completes, without their ends.
+    mutating func add(_ piece: some Sequence<UInt8>) throws -> [[UInt8]] {
+        rest += piece
+        var lines: [[UInt8]] = []
+        var start = rest.startIndex
+        while let end = rest[start...].firstIndex(of: UInt8(ascii: "\n")) {
+            guard end - start <= limit else { throw TooLong() }
+            lines.append(Array(rest[start..<end]))
+            start = end + 1
+        }
+        if start > 0 { rest.removeSubrange(..<start) }
+        guard rest.count <= limit else { throw TooLong() }
+        return lines
+    }
+
+    /// The last line, if it has no end.
+    mutating func finish() -> [UInt8]? {
+        defer { rest = [] }
+        return rest.isEmpty ? nil : rest
+    }
+}
