@@ -44,7 +44,8 @@ struct OpenStore: Sendable {
         guard let plan = try await database.store.plan() else {
             throw LeatError(
                 .notFound,
-                "The database \(printable(path)) holds no pipeline and no queue; check the path, or run the pipeline first.")
+                "The database \(printable(path)) holds no pipeline and no queue; check the path, or run the pipeline first."
+            )
         }
         guard pipeline == nil || plan.pipeline == pipeline?.name else {
             throw LeatError(

@@ -51,10 +51,10 @@ extension SQLiteStore {
         try refuseUnprepared(db)
         let connection = try Connection(db)
         let result = try perform(Transaction(store: self, database: db, sql: connection), work)
-        let queues = connection.rings.take()
+        let rings = connection.rings.take()
         db.afterNextTransaction { [self] _ in
             checkpointer?.workWasCommitted()
-            ring(queues)
+            ring(rings)
         }
         return result
     }

@@ -118,9 +118,17 @@ extension SQLiteStore {
         }
     }
 
-    /// Looks at `PRAGMA data_version`, which changes with every commit of another connection, at growing intervals:
-    /// a reader's look costs microseconds and takes no lock.
-    public func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {
+    /// Waits for a doorbell where there is one. Else looks at `PRAGMA data_version`, which changes with every commit of
+    /// another connection, at growing intervals: a reader's look costs microseconds and takes no lock.
+    public func change(
+        of what: Awaited, since mark: ChangeMark?, within timeout: Duration
+    ) async throws -> ChangeMark {
+        if let doorbell = try doorbell(for: what) {
+            let rings = doorbell.rings
+            guard let mark, mark.value == Int64(rings) else { return ChangeMark(Int64(rings)) }
+            try await doorbell.wait(since: rings, atMost: timeout)
+            return ChangeMark(Int64(doorbell.rings))
+        }
         let clock = ContinuousClock()
         let end = clock.now.advanced(by: timeout)
         var pause = Duration.milliseconds(1)
@@ -133,32 +141,21 @@ extension SQLiteStore {
         }
     }
 
-    /// Waits for the queue's doorbell; a database in memory has none, and is looked at like any other.
-    public func change(
-        in queue: QueueName, since mark: ChangeMark?, within timeout: Duration
-    ) async throws -> ChangeMark {
-        guard let doorbell = try doorbell(of: queue) else { return try await change(since: mark, within: timeout) }
-        let rings = doorbell.rings
-        guard let mark, mark.value == Int64(rings) else { return ChangeMark(Int64(rings)) }
-        try await doorbell.wait(since: rings, atMost: timeout)
-        return ChangeMark(Int64(doorbell.rings))
-    }
-
-    private func doorbell(of queue: QueueName) throws -> Doorbell? {
-        guard let file else { return nil }
+    private func doorbell(for what: Awaited) throws -> Doorbell? {
+        guard let path = file?.doorbell(what) else { return nil }
         return try shared.withLock { shared in
-            if let doorbell = shared.doorbells[queue] { return doorbell }
-            let doorbell = try Doorbell(path: file.doorbell(queue))
-            shared.doorbells[queue] = doorbell
+            if let doorbell = shared.doorbells[what] { return doorbell }
+            let doorbell = try Doorbell(path: path)
+            shared.doorbells[what] = doorbell
             return doorbell
         }
     }
 
     /// Wakes those who wait for what was committed.
-    func ring(_ queues: [QueueName: Bool]) {
-        for (queue, isForAll) in queues {
+    func ring(_ rings: [Awaited: Bool]) {
+        for (what, isForAll) in rings {
             do {
-                try doorbell(of: queue)?.ring(all: isForAll)
+                try doorbell(for: what)?.ring(all: isForAll)
             } catch {
                 // What was committed is committed; who waits looks again within a second.
             }

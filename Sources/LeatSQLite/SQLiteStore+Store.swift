@@ -9,12 +9,14 @@ extension SQLiteStore {
     public func makeQueue(_ name: QueueName, policy: StagePolicy?) async throws -> StageSpec {
         try await write { try $0.makeQueue(name, policy: policy) }
     }
-    public func seal(_ queue: QueueName, by who: String) async throws { try await write { try $0.seal(queue, by: who) } }
+    public func seal(_ queue: QueueName, by who: String) async throws {
+        try await write { try $0.seal(queue, by: who) }
+    }
     public func reopen(_ queue: QueueName, by who: String) async throws {
         try await write { try $0.reopen(queue, by: who) }
     }
     public func renew(_ lease: Lease, for duration: Duration) async throws {
-        try await countingRefusals(of: lease.stage) { try await write { try $0.renew(lease, for: duration) } }
+        try await write { try $0.renew(lease, for: duration) }
     }
 
     public func plan() async throws -> Plan? { try await reading { try Transaction.storedPlan(in: $0) } }
@@ -26,7 +28,9 @@ extension SQLiteStore {
     func run(_ connection: Connection) throws -> String {
         var id: String?
         try connection.each("SELECT id FROM leat_run") { id = $0.text(0) }
-        guard let id else { throw LeatError(.notFound, "This database holds no pipeline and no queue yet; run the program once.") }
+        guard let id else {
+            throw LeatError(.notFound, "This database holds no pipeline and no queue yet; run the program once.")
+        }
         return id
     }
 
@@ -40,10 +44,18 @@ extension SQLiteStore {
         try await write { try $0.open(shard, by: worker) }
     }
 
-    public func emit(_ emission: Emission) async throws {
+    @discardableResult
+    public func emit(_ emission: Emission) async throws -> QueueName? {
         try await countingRefusals(of: emission.hold.id.stage) {
-            try await write(countingAsWork: true) { try $0.emit(emission) }
+            try await write(countingAsWork: true) { transaction in
+                try transaction.emit(emission)
+                return try transaction.fullOutput(of: transaction.stage(emission.hold.id.stage))
+            }
         }
+    }
+
+    public func fullOutput(of stage: StageName) async throws -> QueueName? {
+        try await write { try $0.fullOutput(of: $0.stage(stage)) }
     }
 
     public func put(_ outputs: [Output]) async throws -> Int {

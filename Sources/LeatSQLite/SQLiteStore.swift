@@ -46,7 +46,7 @@ public final class SQLiteStore: Store {
         /// Held as long as the worker lives: the kernel frees it when the process dies.
         var workerLocks: [WorkerID: FileLock] = [:]
         /// Those that were rung or waited for.
-        var doorbells: [QueueName: Doorbell] = [:]
+        var doorbells: [Awaited: Doorbell] = [:]
         /// Counts this process's commits: a database in memory has no other sign of change.
         var commits: Int64 = 0
     }

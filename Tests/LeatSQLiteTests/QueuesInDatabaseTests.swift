@@ -206,11 +206,11 @@ struct QueuesInDatabaseTests {
     func wakesOne() async throws {
         let stores = [try await fixture.store(), try await fixture.store(), try await fixture.store()]
         let jobs = try await stores[0].queue("jobs", of: Int.self)
-        let mark = try await stores[0].change(in: "jobs", since: nil, within: .zero)
+        let mark = try await stores[0].change(of: .work(in: "jobs"), since: nil, within: .zero)
         let woken = AsyncStream.makeStream(of: Int.self)
         let waiters = stores.indices.map { number in
             Task {
-                let next = try await stores[number].change(in: "jobs", since: mark, within: .seconds(600))
+                let next = try await stores[number].change(of: .work(in: "jobs"), since: mark, within: .seconds(600))
                 woken.continuation.yield(number)
                 return next
             }

@@ -37,10 +37,10 @@ struct BrokenStore: ForwardingStore {
         return try await base.end(worker, isForgotten ? .stopped : ending)
     }
 
-    func emit(_ emission: Emission) async throws {
+    func emit(_ emission: Emission) async throws -> QueueName? {
         var emission = emission
         if rule == .endsAreTold { emission.isLast = false }
-        try await base.emit(emission)
+        return try await base.emit(emission)
     }
 
     func put(_ outputs: [Output]) async throws -> Int {

@@ -38,7 +38,8 @@ extension ForwardingStore {
     func open(_ shard: ShardID, by worker: WorkerID) async throws -> ShardOpening {
         try await base.open(shard, by: worker)
     }
-    func emit(_ emission: Emission) async throws { try await base.emit(emission) }
+    func emit(_ emission: Emission) async throws -> QueueName? { try await base.emit(emission) }
+    func fullOutput(of stage: StageName) async throws -> QueueName? { try await base.fullOutput(of: stage) }
 
     func put(_ outputs: [Output]) async throws -> Int { try await base.put(outputs) }
     func claim(_ request: ClaimRequest) async throws -> Claim { try await base.claim(request) }
@@ -74,10 +75,7 @@ extension ForwardingStore {
         try await base.attempts(of: stage, item: item, limit: limit)
     }
     func verify() async throws -> [Discrepancy] { try await base.verify() }
-    func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {
-        try await base.change(since: mark, within: timeout)
-    }
-    func change(in queue: QueueName, since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {
-        try await base.change(in: queue, since: mark, within: timeout)
+    func change(of what: Awaited, since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {
+        try await base.change(of: what, since: mark, within: timeout)
     }
 }

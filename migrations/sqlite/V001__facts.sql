@@ -55,11 +55,13 @@ CREATE TABLE leat_edges (
 ) STRICT, WITHOUT ROWID;
 
 -- A queue. Every id below `frontier` has been claimed or has left the straight path. `sealed`: its set of producers is
--- complete; one that is not sealed takes items from anybody, and never ends.
+-- complete; one that is not sealed takes items from anybody, and never ends. `capacity`: how many unsettled items it holds
+-- before those who feed it wait.
 CREATE TABLE leat_queues (
     name TEXT PRIMARY KEY,
     frontier INTEGER NOT NULL DEFAULT 1,
-    sealed INTEGER NOT NULL DEFAULT 1 CHECK (sealed IN (0, 1))
+    sealed INTEGER NOT NULL DEFAULT 1 CHECK (sealed IN (0, 1)),
+    capacity INTEGER CHECK (capacity > 0)
 ) STRICT, WITHOUT ROWID;
 
 -- Each stage's counts. `acknowledged` grows in every acknowledging transaction; done items are acknowledged less
@@ -79,6 +81,14 @@ CREATE TABLE leat_counts (
     crashes INTEGER NOT NULL DEFAULT 0,
     kills INTEGER NOT NULL DEFAULT 0,
     endings INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- How far a stage's rate is spent: up to when all that it has begun would have been allowed one by one, in nanoseconds of
+-- the monotonic clock of this boot.
+CREATE TABLE leat_rates (
+    stage TEXT PRIMARY KEY,
+    spent_until INTEGER NOT NULL,
+    boot TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- A tripped breaker, or a crash budget that is used up: the stage hands out nothing while this row stands.

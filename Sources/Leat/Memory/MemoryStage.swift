@@ -12,6 +12,8 @@ struct MemoryStage: Sendable {
     var crashes = 0
     /// The same by SIGKILL, which has a budget of its own.
     var kills = 0
+    /// How far its rate is spent.
+    var account: RateAccount?
     /// Why it hands out nothing.
     var trip: String?
     /// How many items it has put, by queue.

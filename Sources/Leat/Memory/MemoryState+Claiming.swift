@@ -12,9 +12,16 @@ extension MemoryState {
         if isOwn, !held.isEmpty, queues[queue].hasReadySuspect() { return .nothing(until: nil) }
         guard try mayRun(stage) else { return .nothing(until: nil) }
 
+        if let full = fullOutput(of: stage) { return try isSettled(stage) ? .finished : .full(full) }
         queues[queue].promote(wallClock: moment.wallClock)
+        let (allowed, wait) = allowance(of: stage, at: moment)
+        guard allowed > 0 else {
+            return try isSettled(stage) ? .finished : .nothing(until: moment.wallClock + wait.milliseconds + 1)
+        }
         let id = LeaseID(lastLease + 1)
-        let (items, areSuspects) = queues[queue].take(upTo: request.limit, suspectsToo: held.isEmpty, into: id)
+        let (items, areSuspects) = queues[queue].take(
+            upTo: min(request.limit, allowed), suspectsToo: held.isEmpty, into: id)
+        spend(items.count, of: stage, at: moment)
         guard items.isEmpty else {
             let claim = grant(id, items, areSuspects: areSuspects, stage, queue, request.worker)
             leases[id]?.expiry = request.duration.map { MemoryExpiry(after: $0, at: moment) }
@@ -22,6 +29,25 @@ extension MemoryState {
         }
         if isOwn ? isFinished(queue, for: request.worker) : try isSettled(stage) { return .finished }
         return .nothing(until: [queues[queue].nextDue(), nextExpiry(queue, at: moment)].compactMap { $0 }.min())
+    }
+
+    /// A queue that the stage puts into and that holds as much as it may.
+    func fullOutput(of stage: Int) -> QueueName? {
+        guard let plan, !stages[stage].spec.outputs.isEmpty else { return nil }
+        return plan.boundedOutputs(of: stages[stage].spec).first { output in
+            (try? place(of: output.queue)).map { queues[$0].counts.unsettled >= Int64(output.capacity) } ?? false
+        }?.queue
+    }
+
+    private func allowance(of stage: Int, at moment: MemoryMoment) -> (items: Int, wait: Duration) {
+        guard let rate = stages[stage].spec.policy.rate else { return (.max, .zero) }
+        return rate.allowance(stages[stage].account, at: moment.instant, boot: moment.boot)
+    }
+
+    private mutating func spend(_ items: Int, of stage: Int, at moment: MemoryMoment) {
+        guard items > 0, let rate = stages[stage].spec.policy.rate else { return }
+        stages[stage].account = rate.spending(
+            items, stages[stage].account, at: moment.instant, boot: moment.boot)
     }
 
     /// Whether a claim may be asked for at all: checked before the step that it comes with is committed.

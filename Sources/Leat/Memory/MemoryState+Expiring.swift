@@ -35,7 +35,6 @@ extension MemoryState {
                 "Lease \(lease.id) of stage '\(lease.stage)' lives as long as its worker; there is no time to renew.")
         }
         guard let held = leases[lease.id], held.worker == lease.worker, held.stage == stage else {
-            stages[stage].refused += 1
             throw LeatError(
                 .leaseLost, "Lease \(lease.id) of queue '\(lease.stage)' can't be renewed: its items are with another.")
         }

@@ -130,8 +130,16 @@ extension MemoryStore {
         try perform(isChange: Self.isOpened) { state, _ in try state.open(shard, by: worker) }
     }
 
-    public func emit(_ emission: Emission) async throws {
-        try perform { try $0.emit(emission, at: $1) }
+    @discardableResult
+    public func emit(_ emission: Emission) async throws -> QueueName? {
+        try perform { state, moment in
+            try state.emit(emission, at: moment)
+            return try state.fullOutput(of: state.place(of: emission.hold.id.stage))
+        }
+    }
+
+    public func fullOutput(of stage: StageName) async throws -> QueueName? {
+        try observe { state, _ in try state.fullOutput(of: state.place(of: stage)) }
     }
 
     private static func isOpened(_ opening: ShardOpening) -> Bool {
@@ -210,7 +218,10 @@ extension MemoryStore {
 
     public func verify() async throws -> [Discrepancy] { try observe { state, _ in try state.verify() } }
 
-    public func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {
+    /// Wakes all, whatever they wait for.
+    public func change(
+        of what: Awaited, since mark: ChangeMark?, within timeout: Duration
+    ) async throws -> ChangeMark {
         if let mark {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.wait(since: mark.value) }
@@ -224,12 +235,6 @@ extension MemoryStore {
         }
         try Task.checkCancellation()
         return ChangeMark(core.withLock { $0.changes.version })
-    }
-
-    public func change(
-        in queue: QueueName, since mark: ChangeMark?, within timeout: Duration
-    ) async throws -> ChangeMark {
-        try await change(since: mark, within: timeout)
     }
 
     private func wait(since seen: Int64) async {

@@ -60,6 +60,32 @@ extension PipelineStage {
     /// When items die as if the stage itself were broken.
     public func breaker(_ breaker: Breaker) -> Self { changed { $0.spec.policy.breaker = breaker } }
 
+    /// How many unsettled items the stage's queue may hold before the stages that feed it wait.
+    ///
+    /// It is looked at before they claim or go on, and never at a commit, so what one of their steps puts may exceed it.
+    /// Stages of one cycle do not wait for each other.
+    public func capacity(_ items: Int) -> Self {
+        precondition(items >= 1, "a queue holds at least one item")
+        return changed { definition in
+            definition.spec.policy.capacity = items
+            if definition.spec.input == nil {
+                definition.problem =
+                    "Stage '\(definition.name)' takes from no queue, so there is none to bound: give capacity to the stage that takes what it puts."
+            }
+        }
+    }
+
+    /// How many items the stage begins in a time, all its workers together.
+    public func rate(_ rate: Rate) -> Self {
+        changed { definition in
+            definition.spec.policy.rate = rate
+            if definition.spec.input == nil || definition.spec.takesAll {
+                definition.problem =
+                    "Stage '\(definition.name)' does not take items one by one, so they have no rate: give it to a stage that does."
+            }
+        }
+    }
+
     /// How many failures in a row, deaths and thrown errors, with no item to blame and no progress, the stage may have.
     public func crashes(_ count: Int) -> Self {
         precondition(count >= 1, "a stage may crash at least once before it is given up")

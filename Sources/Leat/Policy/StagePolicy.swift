@@ -139,17 +139,29 @@ public struct StagePolicy: Sendable, Hashable, Codable {
     /// How many failures in a row of its own the stage may have: deaths of workers that held no item, and errors that
     /// no item is to blame for, without progress between them.
     public var crashes: Int
+    /// How many unsettled items its input may hold before the stages that feed it wait; `nil`: any number.
+    ///
+    /// It is looked at before a stage claims, or a producer goes on, and never at a commit: what one step puts may exceed
+    /// it. Stages of one cycle do not wait for each other.
+    public var capacity: Int?
+    /// How many items the stage begins in a time; `nil`: as many as it can.
+    public var rate: Rate?
 
     public init(
         retry: RetryPolicy = RetryPolicy(),
         maxDead: Tolerance = .any,
         breaker: Breaker = Breaker(),
-        crashes: Int = 5
+        crashes: Int = 5,
+        capacity: Int? = nil,
+        rate: Rate? = nil
     ) {
+        precondition(capacity ?? 1 >= 1, "a queue holds at least one item")
         self.retry = retry
         self.maxDead = maxDead
         self.breaker = breaker
         self.crashes = crashes
+        self.capacity = capacity
+        self.rate = rate
     }
 
     /// What holds for a queue on its own unless it is told otherwise: it goes on handing out, however many items die.

@@ -153,7 +153,7 @@ extension Queue {
     func wait(since mark: ChangeMark?, due: Duration?, atMost limit: Duration = .seconds(1)) async throws -> ChangeMark
     {
         let pause = min(due.map { max($0, .milliseconds(1)) } ?? .seconds(1), .seconds(1), limit)
-        return try await store.change(in: name, since: mark, within: pause)
+        return try await store.change(of: .work(in: name), since: mark, within: pause)
     }
 
     private func claimNow(upTo limit: Int, for duration: Duration) async throws -> QueueClaim<Value> {
@@ -165,6 +165,8 @@ extension Queue {
             case .nothing(let until):
                 return .empty(dueIn: until.map { .milliseconds(max($0 - store.time.wallClock, 0)) })
             case .finished: return .finished
+            case .full:
+                throw LeatError(.storeFailed, "Queue '\(name)' puts into no other, and yet one is full; run verify.")
             case .refused(let reason):
                 throw LeatError(
                     .refused,

@@ -25,7 +25,8 @@ public struct ClaimRequest: Sendable, Hashable {
         }
         switch (stage.kind == .queue, duration) {
         case (true, nil):
-            return LeatError(.refused, "A claim from queue '\(stage.name)', which is on its own, must say for how long.")
+            return LeatError(
+                .refused, "A claim from queue '\(stage.name)', which is on its own, must say for how long.")
         case (false, .some):
             return LeatError(
                 .refused,
@@ -71,6 +72,8 @@ public enum Claim: Sendable, Hashable {
     /// The stage's input is closed and all of it is settled. On a queue on its own what the worker itself still holds
     /// does not count, so that it can settle it in the end.
     case finished
+    /// Nothing is handed out as long as this queue, which the stage puts into, holds as much as it may.
+    case full(QueueName)
     /// The stage hands out nothing, for the given reason: a trip, or too many crashes.
     case refused(reason: String)
 

@@ -96,6 +96,18 @@ public struct Plan: Sendable, Hashable, Codable {
     /// The stages that put into a queue.
     public func producers(of queue: QueueName) -> [StageSpec] { stages.filter { $0.outputs.contains(queue) } }
 
+    /// The queues that a stage puts into and that may be full, each with what it may hold.
+    ///
+    /// Queues between the stages of one cycle are left out: they would wait for each other.
+    public func boundedOutputs(of stage: StageSpec) -> [(queue: QueueName, capacity: Int)] {
+        stage.outputs.compactMap { queue in
+            guard let taker = consumer(of: queue), let capacity = taker.policy.capacity,
+                !units.contains(where: { $0.contains(stage.name) && $0.contains(taker.name) })
+            else { return nil }
+            return (queue, capacity)
+        }
+    }
+
     /// The stages that a stage waits for: those that feed its queue, and those it comes after.
     public func upstream(of stage: StageSpec) -> [StageSpec] {
         (stage.input.map(producers(of:)) ?? []) + stage.after.compactMap { self.stage($0) }

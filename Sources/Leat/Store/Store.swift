@@ -42,7 +42,8 @@ public protocol Store: Sendable {
     func reopen(_ queue: QueueName, by who: String) async throws
     /// Lets a lease on a queue on its own last so long from now on.
     ///
-    /// - Throws: ``LeatError/Code/leaseLost``, when it is no longer the worker's; the refusal is counted.
+    /// - Throws: ``LeatError/Code/leaseLost``, when it is no longer the worker's. That is not counted as a refusal: a renewal
+    ///   may cross the step that settles the last of its items.
     func renew(_ lease: Lease, for duration: Duration) async throws
 
     // MARK: Workers
@@ -69,8 +70,12 @@ public protocol Store: Sendable {
 
     /// Takes a shard: already complete, live elsewhere, or taken over from its cursor with the next epoch.
     func open(_ shard: ShardID, by worker: WorkerID) async throws -> ShardOpening
+    /// - Returns: a queue that the stage puts into and that is full now, if there is one.
     /// - Throws: ``LeatError/Code/fenced`` when another worker has taken the shard over, with nothing committed.
-    func emit(_ emission: Emission) async throws
+    @discardableResult
+    func emit(_ emission: Emission) async throws -> QueueName?
+    /// A queue that the stage puts into and that is full now, if there is one.
+    func fullOutput(of stage: StageName) async throws -> QueueName?
 
     // MARK: Items
 
@@ -123,17 +128,29 @@ public protocol Store: Sendable {
     /// A caller that looks (claims in vain) between two calls misses nothing: whatever is committed after its mark ends
     /// its next wait at once.
     ///
-    /// - Parameter mark: what the caller's last call returned; `nil` gives out a first mark at once.
+    /// - Parameter mark: what the caller's last call for the same returned; `nil` gives out a first mark at once.
     /// - Returns: the mark of what there is now.
     /// - Throws: `CancellationError`, when the task is cancelled while it waits.
-    func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark
-    /// The same for one who waits for work in a queue: until there may be something to claim, or the queue has ended.
+    func change(of what: Awaited, since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark
+}
+
+/// What somebody waits for.
+public enum Awaited: Sendable, Hashable {
+    /// Whatever is committed.
+    case anything
+    /// Something to claim from a queue, or the queue's end.
     ///
-    /// Of those who wait on one queue, in whatever processes, as many are woken as there is work for. It is a hint: what
+    /// Of those who wait for it, in whatever processes, as many are woken as there is work for. It is a hint: what
     /// somebody else's program has put, or what was put by one who died just then, is told to nobody. So whoever waits
     /// claims again after a second in any case.
-    ///
-    /// - Parameter mark: what the caller's last call for this queue returned, before it claimed in vain; `nil` gives out
-    ///   a first mark at once.
-    func change(in queue: QueueName, since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark
+    case work(in: QueueName)
+    /// That a full queue is no longer so. A hint, likewise.
+    case room(in: QueueName)
+}
+
+extension Store {
+    /// The same for whatever is committed.
+    public func change(since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark {
+        try await change(of: .anything, since: mark, within: timeout)
+    }
 }

@@ -9,6 +9,8 @@ enum ClaimAction: Equatable {
     case handBack(Lease)
     /// Nothing is ready: wait for a commit, or until this wall-clock time if one is known.
     case rest(until: Int64?)
+    /// The queue that it puts into is full: wait for room.
+    case restForRoom(in: QueueName)
     /// The worker was declared dead, or its lease taken away: enroll under a new number.
     case enroll
     /// Nothing is left to do.
@@ -22,6 +24,7 @@ enum ClaimAction: Equatable {
         switch claim {
         case .granted(let lease): isStopping ? .handBack(lease) : .work(lease)
         case .nothing(let until): isStopping ? .stop : .rest(until: until)
+        case .full(let queue): isStopping ? .stop : .restForRoom(in: queue)
         case .finished: .finish
         case .refused(let reason): .fail(reason: reason)
         case nil: isStopping ? .stop : .claim

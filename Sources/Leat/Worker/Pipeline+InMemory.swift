@@ -76,7 +76,9 @@ extension Pipeline {
                 group.addTask {
                     do {
                         let mark = try await store.change(since: nil, within: .zero)
-                        guard case .goingOn = RunVerdict.judge(try await store.pipelineStatus(), of: plan) else { return nil }
+                        guard case .goingOn = RunVerdict.judge(try await store.pipelineStatus(), of: plan) else {
+                            return nil
+                        }
                         _ = try await store.change(since: mark, within: .seconds(1))
                     } catch is CancellationError {
                         // The run was cancelled: its workers stop, and the group with them.

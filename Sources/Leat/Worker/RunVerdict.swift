@@ -37,13 +37,20 @@ public enum RunVerdict: Sendable, Hashable {
     /// - Parameter statuses: of all stages of the plan, read in one transaction.
     public static func judge(_ statuses: [StageStatus], of plan: Plan) -> RunVerdict {
         let complete = Set(statuses.filter(\.state.isComplete).map(\.stage))
-        let canGoOn = statuses.contains { status in
-            guard !status.state.isComplete, status.state != .failed, let stage = plan.stage(status.stage) else {
-                return false
+        // Backwards: whoever puts into a full queue goes on if the one that takes from it does.
+        var going: Set<StageName> = []
+        for stage in plan.stages.reversed() {
+            guard let status = statuses.first(where: { $0.stage == stage.name }), !status.state.isComplete,
+                status.state != .failed, hasWork(status, stage, complete)
+            else { continue }
+            let isHeldUp = plan.boundedOutputs(of: stage).contains { output in
+                guard let taker = plan.consumer(of: output.queue), !going.contains(taker.name) else { return false }
+                let held = statuses.first { $0.stage == taker.name }
+                return held.map { $0.ready + $0.waiting + $0.leased >= Int64(output.capacity) } ?? false
             }
-            return hasWork(status, stage, complete)
+            if !isHeldUp { going.insert(stage.name) }
         }
-        if canGoOn { return .goingOn }
+        if !going.isEmpty { return .goingOn }
         if statuses.contains(where: { $0.state == .failed }) { return .over(.failed) }
         guard statuses.allSatisfy(\.state.isComplete) else { return .over(.waiting) }
         return .over(statuses.contains { $0.state == .completeWithErrors } ? .completeWithErrors : .complete)

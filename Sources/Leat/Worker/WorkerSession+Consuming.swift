@@ -18,7 +18,12 @@ extension WorkerSession {
                     _ = try await commit(Step(.released, of: lease), next: nil)
                     action = .stop
                 case .rest(let until):
-                    try await rest(until: until)
+                    // Who takes items one by one is woken for them alone; the others wait for what others do.
+                    let input = stage.spec.takesAll ? nil : stage.spec.input
+                    try await rest(for: input.map { .work(in: $0) } ?? .anything, until: until)
+                    action = .claim
+                case .restForRoom(let queue):
+                    try await rest(for: .room(in: queue))
                     action = .claim
                 case .enroll:
                     try await enrollAnew()

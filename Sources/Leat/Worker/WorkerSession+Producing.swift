@@ -64,16 +64,18 @@ extension WorkerSession {
             hold: hold, batch: stage.batch, activity: activity, isStopping: { [stop] in stop.isAsked },
             emit: { [self] chunk in
                 do {
-                    try await emit(
+                    let full = try await emit(
                         Emission(hold, outputs: chunk.outputs, cursor: chunk.cursor, isLast: chunk.isLast))
                     isEnded = chunk.isLast
                     progressed()
                     try await tidyUp()
+                    if !isEnded { try await waitForRoom(full) }
                 } catch {
                     storeError = error
                     throw error
                 }
             })
+        try await waitForRoom(try await patiently { [store, stage] in try await store.fullOutput(of: stage.name) })
         do {
             try await Activity.$current.withValue(activity) { try await body(run) }
         } catch {
@@ -94,7 +96,7 @@ extension WorkerSession {
             return false
         }
         activity.rest()
-        try await emit(Emission(hold, outputs: [], cursor: nil, isLast: true))
+        _ = try await emit(Emission(hold, outputs: [], cursor: nil, isLast: true))
         progressed()
         return true
     }

@@ -18,7 +18,7 @@ final class WorkerSession {
     private var failuresInARow = 0
     private var tidied: Int64
     /// What was there when it last looked in vain.
-    private var mark: ChangeMark?
+    private var marks: [Awaited: ChangeMark] = [:]
 
     init(
         _ stage: StageDefinition, on store: any Store, _ enrollment: Enrollment, _ activity: Activity,
@@ -116,17 +116,14 @@ final class WorkerSession {
 
     // MARK: Waiting
 
-    /// Waits for a commit, at most until the given wall-clock time or for a second, and looks after the store then.
-    func rest(until due: Int64? = nil) async throws {
+    /// Waits, at most until the given wall-clock time or for a second, and looks after the store then.
+    func rest(for what: Awaited = .anything, until due: Int64? = nil) async throws {
         let left = due.map { max($0 - store.time.wallClock, 1) } ?? 1000
         let pause = Duration.milliseconds(min(left, 1000))
-        let seen = mark
-        // Who takes items one by one is woken for them alone; the others wait for what others do.
-        let queue = stage.spec.takesAll ? nil : stage.spec.input
-        mark =
+        let seen = marks[what]
+        marks[what] =
             try await patience.cutShort { [store] in
-                if let queue { return try await store.change(in: queue, since: seen, within: pause) }
-                return try await store.change(since: seen, within: pause)
+                try await store.change(of: what, since: seen, within: pause)
             } ?? seen
         try await tidyUp()
     }
@@ -156,8 +153,19 @@ final class WorkerSession {
         try await patiently { [store] in try await store.commit(step, next: next) }
     }
 
-    func emit(_ emission: Emission) async throws {
+    func emit(_ emission: Emission) async throws -> QueueName? {
         try await patiently { [store] in try await store.emit(emission) }
+    }
+
+    /// Waits as long as a queue that the stage puts into is full, or until a stop is asked for.
+    ///
+    /// - Parameter full: what the last look has found.
+    func waitForRoom(_ full: QueueName?) async throws {
+        var full = full
+        while let queue = full, !isStopping {
+            try await rest(for: .room(in: queue))
+            full = try await patiently { [store, stage] in try await store.fullOutput(of: stage.name) }
+        }
     }
 
     func patiently<Value: Sendable>(_ step: @escaping @Sendable () async throws -> Value) async throws -> Value {

@@ -30,7 +30,14 @@ struct DatabaseFile: Sendable {
     var migrateLock: String { folder + "/migrate" }
     var checkpointLock: String { folder + "/checkpoint" }
     var writerLock: String { folder + "/writer" }
-    func doorbell(_ queue: QueueName) -> String { folder + "/bells/\(queue)" }
+    /// - Returns: `nil` for what has no doorbell.
+    func doorbell(_ what: Awaited) -> String? {
+        switch what {
+        case .anything: nil
+        case .work(let queue): folder + "/bells/\(queue)"
+        case .room(let queue): folder + "/bells/\(queue).room"
+        }
+    }
     /// The run is part of the name: a file that was deleted and made anew counts its workers from 1 again.
     func workerLock(_ worker: WorkerID, of run: String) -> String { folder + "/workers/\(run)-\(worker)" }
 

@@ -16,7 +16,14 @@ extension Transaction {
         // so that the suspect's turn comes.
         if stage.kind == .queue, gate.holdsLease, try hasReadySuspect(queue) { return .nothing(until: nil) }
 
-        var items = try readyRows(queue, limit: request.limit, suspectsToo: !gate.holdsLease)
+        if let full = try fullOutput(of: stage) { return try isSettled(stage, queue) ? .finished : .full(full) }
+        let (allowed, wait) = try allowance(of: stage)
+        guard allowed > 0 else {
+            return try isSettled(stage, queue) ? .finished : .nothing(until: now + wait.milliseconds + 1)
+        }
+        let limit = min(request.limit, allowed)
+
+        var items = try readyRows(queue, limit: limit, suspectsToo: !gate.holdsLease)
         var suspect = items.first?.suspect ?? 0
         var isCut = false
         if suspect > 0 {
@@ -33,9 +40,9 @@ extension Transaction {
             isCut = true
         }
         var range: ClaimedRange?
-        if suspect == 0, !isCut, items.count < request.limit {
+        if suspect == 0, !isCut, items.count < limit {
             range = try claimRange(
-                queue, limit: request.limit - items.count, suspectsToo: items.isEmpty && !gate.holdsLease,
+                queue, limit: limit - items.count, suspectsToo: items.isEmpty && !gate.holdsLease,
                 frontier: gate.frontier)
             suspect = range?.suspect ?? 0
         }
@@ -46,6 +53,7 @@ extension Transaction {
             queue, request.worker, range: range, items: count, suspect: suspect,
             expiresAt: request.duration.map(expiry))
         for row in items { try sql(Self.leaseRowQuery, queue).run(.id(row.item.id), .id(lease)) }
+        try spend(count, of: stage)
         // There may be more for another.
         if count == request.limit || suspect > 0 { rings.work(in: queue) }
         return .granted(

@@ -66,6 +66,7 @@ extension Transaction {
         }
         try put(step.outputs, from: stage)
         if step.endsStage { try writeEnding(stage.name) }
+        try tellRoom(in: queue, of: stage)
         try settled(stage, queue)
     }
 

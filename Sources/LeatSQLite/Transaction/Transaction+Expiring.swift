@@ -10,7 +10,8 @@ extension Transaction {
         let (stage, queue) = try stageAndInput(lease.stage)
         guard stage.kind == .queue else {
             throw LeatError(
-                .refused, "Lease \(lease.id) of stage '\(stage.name)' lives as long as its worker; there is no time to renew.")
+                .refused,
+                "Lease \(lease.id) of stage '\(stage.name)' lives as long as its worker; there is no time to renew.")
         }
         _ = try fence(lease.id, lease.worker, queue)
         try sql(Self.renewQuery).run(.id(lease.id), .int(expiry(after: duration)), .text(time.bootID))

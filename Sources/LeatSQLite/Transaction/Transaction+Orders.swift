@@ -113,6 +113,7 @@ extension Transaction {
             else { throw alreadySettled(item, queue, "done") }
             try write(item, "skipped", ItemRow(claims: 0), queue: queue)
         }
+        try tellRoom(in: queue, of: stage)
         try settled(stage, queue)
     }
 

@@ -123,6 +123,8 @@ extension Transaction {
             for (position, shard) in shards.enumerated() { try addShard(shard, of: stage.name, at: position) }
         }
         for queue in plan.queues { try create(queue, isSealed: true) }
+        // Once more, now that there are queues that have what it says of them.
+        for stage in plan.stages { try write(stage.policy, of: stage.name) }
     }
 
     private func createRun(pipeline: String?) throws {
@@ -162,6 +164,11 @@ extension Transaction {
                 WHERE name = ?1 AND (policy, max_dead, max_dead_percent) IS NOT (?2, ?3, ?4)
                 """,
             arguments: [stage.rawValue, text, count, percent])
+        try database.execute(
+            sql: """
+                UPDATE leat_queues SET capacity = ?2
+                WHERE name = (SELECT input FROM leat_stages WHERE name = ?1) AND capacity IS NOT ?2
+                """, arguments: [stage.rawValue, policy.capacity])
     }
 
     private func addShard(_ shard: ShardName, of stage: StageName, at position: Int) throws {

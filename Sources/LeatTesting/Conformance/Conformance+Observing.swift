@@ -162,7 +162,7 @@ extension StoreConformance {
         Case("wakes who waits for work in a queue when some is put, handed back, or due later") { bench in
             let worker = try await bench.enroll()
             for step in 1...3 {
-                let mark = try await bench.store.change(in: "raw", since: nil, within: .zero)
+                let mark = try await bench.store.change(of: .work(in: "raw"), since: nil, within: .zero)
                 switch step {
                 case 1: try await bench.fill(1)
                 case 2: try await bench.commit(.released, of: try await bench.claim(worker))
@@ -170,15 +170,17 @@ extension StoreConformance {
                     let postponed = Outcome.failed(Failure("later", .postpone(.seconds(9))))
                     try await bench.commit(each(postponed, 1), of: try await bench.claim(worker))
                 }
-                let next = try await bench.store.change(in: "raw", since: mark, within: .seconds(600))
+                let next = try await bench.store.change(of: .work(in: "raw"), since: mark, within: .seconds(600))
                 try equal(next == mark, false, "whether the mark is the same after step \(step)")
             }
         },
         Case("wakes all who wait for work in a queue at its end") { bench in
-            let mark = try await bench.store.change(in: "made", since: nil, within: .zero)
+            let mark = try await bench.store.change(of: .work(in: "made"), since: nil, within: .zero)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 1...3 {
-                    group.addTask { _ = try await bench.store.change(in: "made", since: mark, within: .seconds(600)) }
+                    group.addTask {
+                        _ = try await bench.store.change(of: .work(in: "made"), since: mark, within: .seconds(600))
+                    }
                 }
                 group.addTask {
                     try await bench.close()

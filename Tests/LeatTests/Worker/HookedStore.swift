@@ -29,9 +29,9 @@ struct HookedStore: ForwardingStore {
         try onReap()
         return try await base.reap(supervisor: supervisor)
     }
-    func emit(_ emission: Emission) async throws {
+    func emit(_ emission: Emission) async throws -> QueueName? {
         try onEmit(emission)
-        try await base.emit(emission)
+        return try await base.emit(emission)
     }
 
     func renew(_ lease: Lease, for duration: Duration) async throws {

@@ -56,6 +56,57 @@ struct RunInMemoryTests {
         #expect(basket.all.sorted() == expected)
     }
 
+    @Test("holds no more in a bounded queue than it may and one batch, and loses nothing by it")
+    func bounded() async throws {
+        let store = MemoryStore()
+        let deepest = Mutex<[QueueName: Int64]>([:])
+        let run = try await Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...500 }).batch(10)
+            Transformer("double", from: "n", to: "m") { (n: Int) in [n, n] }.batch(5).capacity(20)
+            Consumer("keep", from: "m") { (n: Int) in
+                basket.add(n)
+                for queue in try await store.queues() {
+                    let depth = queue.ready + queue.waiting + queue.leased
+                    deepest.withLock { $0[queue.queue] = max($0[queue.queue] ?? 0, depth) }
+                }
+            }.batch(3).capacity(12)
+        }.runInMemory(store: store)
+
+        #expect(run.outcome == .complete)
+        #expect(basket.all.count == 1000)
+        #expect(deepest.withLock { $0["n"] ?? 0 } < 20 + 10)
+        #expect(deepest.withLock { $0["m"] ?? 0 } < 12 + 2 * 5)
+    }
+
+    @Test("ends when what is left stands before a full queue of a failed stage")
+    func fullBeforeFailed() async throws {
+        let run = try await Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...500 }).batch(10)
+            Transformer("pass", from: "n", to: "m") { (n: Int) in n }.batch(5).capacity(20)
+            Consumer("break", from: "m") { (n: Int) in throw PermanentError("broken") }.batch(1).capacity(10)
+        }.runInMemory()
+
+        #expect(run.outcome == .failed)
+        #expect(run["break"]?.state == .failed)
+        #expect(run["break"]!.ready >= 5)
+        #expect(try await run.store.verify() == [])
+    }
+
+    @Test("begins items no faster than a stage's rate")
+    func rate() async throws {
+        let clock = ContinuousClock()
+        let began = clock.now
+        try await Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...12 })
+            Consumer("keep", from: "n") { (n: Int) in basket.add(n) }
+                .workers(3).rate(Rate(50, per: .seconds(1), burst: 2))
+        }.runInMemory()
+
+        // Two at once and ten more, a fiftieth of a second apart: it can take longer, and not shorter.
+        #expect(began.duration(to: clock.now) >= .milliseconds(199))
+        #expect(basket.all.sorted() == Array(1...12))
+    }
+
     @Test("joins several stages in one queue")
     func fanIn() async throws {
         try await Pipeline("p") {

@@ -45,6 +45,33 @@ struct RunVerdictTests {
                 status("report", .waiting)) == .goingOn)
     }
 
+    @Test("is over when what is left stands before a queue that is full and that nobody empties")
+    func heldUp() throws {
+        var narrow = StagePolicy()
+        narrow.capacity = 3
+        let plan = try Plan(
+            pipeline: "p",
+            stages: [
+                PlanTests.producer("source", to: "a"),
+                StageSpec("work", kind: .transformer, input: "a", outputs: ["b"], policy: narrow),
+                StageSpec("keep", kind: .consumer, input: "b", policy: narrow),
+            ])
+        func judge(_ source: StageState, work: Int64, keep: StageState, _ ready: Int64) -> RunVerdict {
+            RunVerdict.judge(
+                [
+                    status("source", source, ready: 1), status("work", .ready, ready: work),
+                    .init(of: "keep", keep, ready),
+                ],
+                of: plan)
+        }
+
+        #expect(judge(.ready, work: 3, keep: .failed, 3) == .over(.failed))
+        #expect(judge(.ready, work: 2, keep: .failed, 3) == .goingOn)
+        #expect(judge(.ready, work: 3, keep: .failed, 2) == .goingOn)
+        #expect(judge(.ready, work: 3, keep: .ready, 3) == .goingOn)
+        #expect(judge(.complete, work: 3, keep: .failed, 3) == .over(.failed))
+    }
+
     @Test("goes on while stages that did not fail have items")
     func others() {
         #expect(
@@ -84,5 +111,13 @@ struct RunVerdictTests {
     @Test("has the exit statuses that are documented")
     func exits() {
         #expect(RunOutcome.allCases.map(\.exitStatus) == [0, 30, 35, 20])
+    }
+}
+
+extension StageStatus {
+    fileprivate init(of stage: StageName, _ state: StageState, _ ready: Int64) {
+        self.init(
+            stage: stage, kind: .consumer, state: state, ready: ready, waiting: 0, leased: 0, done: 0, dead: 0,
+            skipped: 0, emitted: 0, failures: 0, refused: 0, workers: 0, isClosed: false, reason: nil)
     }
 }

@@ -1,0 +1,62 @@
+internal import Leat
+
+/// What keeps a stage from claiming although there is something: full queues after it, and its rate.
+extension Transaction {
+    /// A queue that the stage puts into and that holds as much as it may.
+    func fullOutput(of stage: StageSpec) throws -> QueueName? {
+        guard !stage.outputs.isEmpty else { return nil }
+        for output in try plan().boundedOutputs(of: stage) {
+            if try depth(of: output.queue, upTo: output.capacity) >= output.capacity { return output.queue }
+        }
+        return nil
+    }
+
+    /// How many unsettled items a queue holds, counted up to what matters.
+    private func depth(of queue: QueueName, upTo limit: Int) throws -> Int {
+        try sql(Self.depthQuery, queue).first(.text(queue.rawValue), .int(limit)) { Int($0.int(0)) } ?? 0
+    }
+
+    /// Tells those who wait for room in the stage's input, once it is half empty: at each item they would come and go.
+    func tellRoom(in queue: QueueName, of stage: StageSpec) throws {
+        guard let capacity = stage.policy.capacity else { return }
+        if try depth(of: queue, upTo: capacity) <= capacity / 2 { rings.room(in: queue) }
+    }
+
+    /// How many items the stage may begin now, or how long it has to wait.
+    func allowance(of stage: StageSpec) throws -> (items: Int, wait: Duration) {
+        guard let rate = stage.policy.rate else { return (.max, .zero) }
+        return rate.allowance(try account(of: stage), at: time.instant, boot: time.bootID)
+    }
+
+    func spend(_ items: Int, of stage: StageSpec) throws {
+        guard let rate = stage.policy.rate else { return }
+        let account = rate.spending(items, try account(of: stage), at: time.instant, boot: time.bootID)
+        try sql(Self.spendQuery).run(
+            .text(stage.name.rawValue), .int(account.spentUntil), .text(account.boot))
+    }
+
+    private func account(of stage: StageSpec) throws -> RateAccount? {
+        try sql(Self.accountQuery).first(.text(stage.name.rawValue)) {
+            RateAccount(spentUntil: $0.int(0), boot: $0.text(1))
+        }
+    }
+
+    // Rowids, leat_leases_range, and a partial index a state.
+    static let depthQuery = Query(
+        """
+        SELECT
+            max(0, (SELECT coalesce(max(id), 0) FROM q_{name}) - q.frontier + 1)
+                - (SELECT count(*) FROM qs_{name} WHERE id >= q.frontier)
+                + (SELECT coalesce(sum(items), 0) FROM leat_leases WHERE queue = q.name)
+                + (SELECT count(*) FROM (SELECT 1 FROM qs_{name} WHERE state = 'ready' LIMIT ?2))
+                + (SELECT count(*) FROM (SELECT 1 FROM qs_{name} WHERE state = 'waiting' LIMIT ?2))
+        FROM leat_queues AS q
+        WHERE q.name = ?1
+        """)
+    private static let accountQuery = Query("SELECT spent_until, boot FROM leat_rates WHERE stage = ?1")
+    private static let spendQuery = Query(
+        """
+        INSERT INTO leat_rates (stage, spent_until, boot) VALUES (?1, ?2, ?3)
+        ON CONFLICT (stage) DO UPDATE SET spent_until = ?2, boot = ?3
+        """)
+}
