@@ -10,7 +10,23 @@ extension PipelineStage {
         return changed { $0.workers = count }
     }
 
+    /// How many items one worker works on at once, each in a task of its own: for functions that wait for others.
+    ///
+    /// Outputs are put in the order of their items all the same. It is for functions of one item that do not see the
+    /// database.
+    public func concurrency(_ count: Int) -> Self {
+        precondition(count >= 1, "a worker works on at least one item")
+        return changed { definition in
+            definition.concurrency = count
+            if case .item = definition.body { return }
+            definition.problem =
+                "Stage '\(definition.name)' is not called once an item, or sees the database, so it can't be at several at once; leave out concurrency, or give it more workers."
+        }
+    }
+
     /// At most so many items are claimed, or put by a producer, in one transaction.
+    ///
+    /// A function of one item is given fewer when items are slow: as many as take about a tenth of a second.
     public func batch(_ count: Int) -> Self {
         precondition(count >= 1, "a batch holds at least one item")
         return changed { $0.batch = count }

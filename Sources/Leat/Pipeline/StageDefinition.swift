@@ -7,6 +7,8 @@ public struct StageDefinition: Sendable {
     public var workers = 1
     /// At most so many items are claimed, or put by a producer, in one transaction.
     public var batch = 100
+    /// How many items a worker works on at once; of an item function.
+    public var concurrency = 1
     /// How long one call of its function may take: of an item function one item, of a batch function one batch.
     public var timeout: Duration = .seconds(60)
 

@@ -27,6 +27,8 @@ package final class Activity: Sendable {
         var item: Item?
         var items: [Item] = []
         var isInTransaction = false
+        /// Calls that are made side by side, each with a box of its own.
+        var open: [ObjectIdentifier: Activity] = [:]
     }
 
     private let stage: StageName
@@ -78,21 +80,42 @@ package final class Activity: Sendable {
         }
     }
 
-    /// The process stood still for so long, and the call in hand with it.
-    package func stoodStill(for lost: Duration) {
+    /// A call on one item begins beside others.
+    func open(_ item: Item) -> Activity {
+        let own = Activity(stage: stage, queue: queue, runID: runID, time: time)
+        own.begin(item)
         state.withLock { state in
-            if let began = state.began { state.began = began + lost.nanoseconds }
+            state.serial += 1
+            own.state.withLock { $0.serial = state.serial }
+            state.open[ObjectIdentifier(own)] = own
         }
+        return own
+    }
+
+    /// Such a call is over.
+    func close(_ own: Activity) { state.withLock { _ = $0.open.removeValue(forKey: ObjectIdentifier(own)) } }
+
+    /// The process stood still for so long, and the calls in hand with it.
+    package func stoodStill(for lost: Duration) {
+        let open = state.withLock { state in
+            if let began = state.began { state.began = began + lost.nanoseconds }
+            return state.open.values
+        }
+        for own in open { own.stoodStill(for: lost) }
     }
 
     /// The call in hand if it has taken longer than `limit`.
     package func overdue(_ limit: Duration) -> Overdue? {
         let now = time.instant
-        return state.withLock { state in
-            guard let began = state.began, now - began > limit.nanoseconds else { return nil }
-            return Overdue(
-                serial: state.serial, item: state.item?.id, isInTransaction: state.isInTransaction)
+        let (overdue, open) = state.withLock { state -> (Overdue?, [Activity]) in
+            guard let began = state.began, now - began > limit.nanoseconds else {
+                return (nil, Array(state.open.values))
+            }
+            return (
+                Overdue(serial: state.serial, item: state.item?.id, isInTransaction: state.isInTransaction), []
+            )
         }
+        return overdue ?? open.lazy.compactMap { $0.overdue(limit) }.min { $0.serial < $1.serial }
     }
 
     var context: ItemContext? { state.withLock { $0.item }.flatMap(context(of:)) }

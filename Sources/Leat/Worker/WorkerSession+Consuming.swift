@@ -40,7 +40,7 @@ extension WorkerSession {
     }
 
     private func claim() async throws -> Claim {
-        let request = ClaimRequest(stage.name, worker: worker, limit: stage.batch)
+        let request = ClaimRequest(stage.name, worker: worker, limit: limit)
         let takesAll = stage.spec.takesAll
         return try await patiently { [store] in
             takesAll
@@ -50,7 +50,13 @@ extension WorkerSession {
 
     /// The claim that rides in the next commit's transaction, unless no more is to be begun.
     private var next: ClaimRequest? {
-        isStopping ? nil : ClaimRequest(stage.name, worker: worker, limit: stage.batch)
+        isStopping ? nil : ClaimRequest(stage.name, worker: worker, limit: limit)
+    }
+
+    /// A batch function gets as many as its stage allows, as it was written for many.
+    private var limit: Int {
+        if case .batch = stage.body { return stage.batch }
+        return batchSize.current
     }
 
     /// A step that the database refuses as a whole is its batch's failure: halving finds the culprit.
@@ -67,6 +73,7 @@ extension WorkerSession {
     private func work(on lease: Lease) async throws -> Claim? {
         defer { activity.rest() }
         switch stage.body {
+        case .item(let body) where stage.concurrency > 1: return try await workSideBySide(on: lease, body)
         case .item(let body): return try await workSingly(on: lease, body)
         case .batch(let body): return try await workTogether(on: lease, body)
         case .all(let body): return try await workOnAll(lease, body)
@@ -86,6 +93,7 @@ extension WorkerSession {
         // Empty as long as all succeeded: then the step needs no list.
         var failures: [ItemID: Outcome] = [:]
         var begun = 0
+        let start = store.time.instant
         // Bound once a batch; the box tells the item.
         await Activity.$current.withValue(activity) {
             for item in lease.items {
@@ -103,13 +111,64 @@ extension WorkerSession {
             }
         }
         activity.rest()
-        if failures.isEmpty, begun == lease.items.count {
+        batchSize.worked(begun, in: .nanoseconds(store.time.instant - start))
+        return try await commit(lease, outputs, failures, notBegun: lease.items[begun...])
+    }
+
+    /// The same with several items at once, each in a task of its own. Outputs are put in the order of their items.
+    private func workSideBySide(
+        on lease: Lease, _ body: @escaping @Sendable (Item, inout [Output]) async throws -> Void
+    ) async throws -> Claim? {
+        typealias Ended = (index: Int, result: Result<[Output], any Error>)
+        var results = [Result<[Output], any Error>?](repeating: nil, count: lease.items.count)
+        var begun = 0
+        let start = store.time.instant
+        await withTaskGroup(of: Ended.self) { [activity] group in
+            func begin() {
+                let (index, item) = (begun, lease.items[begun])
+                begun += 1
+                let own = activity.open(item)
+                group.addTask {
+                    defer { activity.close(own) }
+                    var outputs: [Output] = []
+                    do {
+                        try await Activity.$current.withValue(own) { try await body(item, &outputs) }
+                        for index in outputs.indices { outputs[index].parent = item.id }
+                        return (index, .success(outputs))
+                    } catch {
+                        return (index, .failure(error))
+                    }
+                }
+            }
+            while begun < min(stage.concurrency, lease.items.count) { begin() }
+            while let ended = await group.next() {
+                results[ended.index] = ended.result
+                if begun < lease.items.count, !isStopping, !heartbeat.isLost { begin() }
+            }
+        }
+        batchSize.worked(begun, in: .nanoseconds(store.time.instant - start))
+        var outputs: [Output] = []
+        var failures: [ItemID: Outcome] = [:]
+        for (item, result) in zip(lease.items, results) {
+            switch result {
+            case nil: break
+            case .success(let made): outputs += made
+            case .failure(let error): failures[item.id] = outcome(of: error, on: item)
+            }
+        }
+        return try await commit(lease, outputs, failures, notBegun: lease.items[begun...])
+    }
+
+    /// What has no failure and was begun is done.
+    private func commit(
+        _ lease: Lease, _ outputs: [Output], _ failures: [ItemID: Outcome], notBegun: ArraySlice<Item>
+    ) async throws -> Claim? {
+        if failures.isEmpty, notBegun.isEmpty {
             return try await commit(Step(.done, of: lease, outputs: outputs), next: next)
         }
         var outcomes = failures
-        for (index, item) in lease.items.enumerated() where failures[item.id] == nil {
-            outcomes[item.id] = index < begun ? .done : .released
-        }
+        for item in notBegun { outcomes[item.id] = .released }
+        for item in lease.items where outcomes[item.id] == nil { outcomes[item.id] = .done }
         return try await commit(Step(.each(outcomes), of: lease, outputs: outputs), next: next)
     }
 
@@ -129,7 +188,11 @@ extension WorkerSession {
             defer { activity.rest() }
             return try Activity.$current.withValue(activity) { try body(context, item) }
         }
-        return try await commit(step, next: next)
+        let start = store.time.instant
+        // The next claim is in this step's transaction, so what it took counts from the one after it.
+        let claim = try await commit(step, next: next)
+        batchSize.worked(lease.items.count, in: .nanoseconds(store.time.instant - start))
+        return claim
     }
 
     // MARK: Batches

@@ -14,6 +14,7 @@ final class WorkerSession {
     private(set) var logger: Logger
 
     private let enrollment: Enrollment
+    var batchSize: BatchSize
     /// Failures of the stage itself since it last made progress here.
     private var failuresInARow = 0
     private var tidied: Int64
@@ -32,6 +33,7 @@ final class WorkerSession {
         self.patience = patience
         self.logger = logger
         tidied = store.time.instant
+        batchSize = BatchSize(most: stage.batch, concurrency: stage.concurrency)
         worker = try await patience.trying { try await store.enroll(enrollment) }
         began()
     }

@@ -107,6 +107,53 @@ struct RunInMemoryTests {
         #expect(basket.all.sorted() == Array(1...12))
     }
 
+    @Test("works on several items of a worker side by side, and puts their outputs in the order of the items")
+    func sideBySide() async throws {
+        let inHand = Atomic(0)
+        let most = Atomic(0)
+        let run = try await Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...200 })
+            Transformer("double", from: "n", to: "m") { (n: Int) -> [Int] in
+                most.max(inHand.add(1, ordering: .sequentiallyConsistent).newValue, ordering: .sequentiallyConsistent)
+                defer { inHand.subtract(1, ordering: .sequentiallyConsistent) }
+                // Later items are through sooner.
+                for _ in 0..<(20 - n % 20) { await Task.yield() }
+                #expect(ItemContext.current?.item == ItemID(Int64(n)))
+                if n == 77 { throw PermanentError("broken") }
+                return [n, -n]
+            }.concurrency(5)
+            Consumer("keep", from: "m") { (n: Int) in basket.add(n) }
+        }.runInMemory()
+
+        #expect(basket.all == (1...200).filter { $0 != 77 }.flatMap { [$0, -$0] })
+        #expect((2...5).contains(most.load(ordering: .relaxed)))
+        #expect(try await dead(run).map(\.item) == [ItemID(77)])
+    }
+
+    @Test("refuses what a stage can't have, with what to do instead")
+    func impossible() {
+        let stages: [(any PipelineStage, String)] = [
+            (Consumer("keep", from: "n", batch: { (_: [Int]) in }).concurrency(2), "concurrency"),
+            (Producer("numbers", to: "n", repeating: { 1...3 }).rate(Rate(1, per: .seconds(1))), "rate"),
+            (Producer("numbers", to: "n", repeating: { 1...3 }).capacity(1), "bound"),
+            (Consumer("keep", whenClosed: "n", { (_: [Int]) in }).rate(Rate(1, per: .seconds(1))), "rate"),
+        ]
+        for (stage, word) in stages {
+            let error = #expect(throws: LeatError.self) {
+                try Pipeline("p") {
+                    if stage.definition.spec.input == nil {
+                        stage
+                        Consumer("keep", from: "n") { (_: Int) in }
+                    } else {
+                        Producer("numbers", to: "n", repeating: { 1...3 })
+                        stage
+                    }
+                }
+            }
+            #expect(error?.message.contains(word) == true, "\(error?.message ?? "")")
+        }
+    }
+
     @Test("joins several stages in one queue")
     func fanIn() async throws {
         try await Pipeline("p") {

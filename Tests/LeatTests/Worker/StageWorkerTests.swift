@@ -229,4 +229,37 @@ struct StageWorkerTests {
         #expect(try await status("keep", on: store).refused == 1)
         #expect(try await store.workers().map(\.ending) == ["finished", "timed out", "finished"])
     }
+
+    @Test("names the item that takes too long among those that are worked on side by side (invariant 3, 7)")
+    func timeoutBesideOthers() async throws {
+        let time = ManualTime()
+        let store = MemoryStore(time: time, terms: LeaseTerms(heartbeat: .milliseconds(10), duration: .seconds(1000)))
+        let (others, isFatal) = (AsyncStream.makeStream(of: Void.self), AsyncStream.makeStream(of: Void.self))
+        let fatals = Basket<WorkerFatal>()
+        let isFirst = Atomic(true)
+        let pipeline = try Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...10 })
+            Consumer("keep", from: "n") { (n: Int) in
+                if n == 4, isFirst.exchange(false, ordering: .relaxed) {
+                    // Begun beside it, they are through when it hangs.
+                    for await _ in others.stream { break }
+                    time.advance(by: .seconds(3))
+                    for await _ in isFatal.stream { break }
+                    return
+                }
+                basket.add(n)
+                if basket.all.count == 9 { others.continuation.yield() }
+            }.concurrency(3).timeout(.seconds(2))
+        }
+        _ = try await worker("numbers", of: pipeline, on: store).work()
+
+        let exit = try await worker("keep", of: pipeline, on: store) { fatal in
+            fatals.add(fatal)
+            isFatal.continuation.yield()
+        }.work()
+
+        #expect(exit == .finished(.complete))
+        #expect(fatals.all == [.timedOut("keep", item: ItemID(4), after: .seconds(2))])
+        #expect(basket.all.filter { $0 == 4 }.count == 1)
+    }
 }
