@@ -31,6 +31,8 @@ final class Checkpointer: Sendable {
     private struct State {
         var connection: DatabaseQueue?
         var lastWork: Int64 = 0
+        /// Since when the log waits to be copied.
+        var firstWork: Int64 = 0
         var isTimerSet = false
         var isDue = false
         /// What the last commit found.
@@ -42,6 +44,8 @@ final class Checkpointer: Sendable {
     /// 4 MB of SQLite's default pages.
     private static let pages = 1024
     private static let quiet = Duration.seconds(1)
+    /// Work that never pauses, and never fills the log either, is not waited for.
+    private static let longest = Duration.seconds(10)
     /// In nanoseconds.
     private static let patience: Int64 = 1_000_000_000
 
@@ -69,6 +73,7 @@ final class Checkpointer: Sendable {
         let now = now
         let isFirst = state.withLock { state in
             state.lastWork = now
+            if !state.isTimerSet { state.firstWork = now }
             defer { state.isTimerSet = true }
             return !state.isTimerSet
         }
@@ -78,8 +83,8 @@ final class Checkpointer: Sendable {
     private func setTimer() {
         queue.asyncAfter(deadline: .now() + Self.quiet.seconds) { [weak self] in
             guard let self else { return }
-            let quietSince = state.withLock { $0.lastWork }
-            if now - quietSince < Self.quiet.nanoseconds {
+            let (first, last) = state.withLock { ($0.firstWork, $0.lastWork) }
+            if now - last < Self.quiet.nanoseconds, now - first < Self.longest.nanoseconds {
                 setTimer()
             } else {
                 state.withLock { $0.isTimerSet = false }

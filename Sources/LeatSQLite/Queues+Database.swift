@@ -1,5 +1,7 @@
+internal import CLeatSQLite
 public import GRDB
 public import Leat
+internal import Synchronization
 
 // Queues within the caller's own transactions: a row and its job commit together, or neither does.
 
@@ -17,58 +19,77 @@ extension SQLiteStore {
     /// - Important: Nobody else can write meanwhile: no network calls, no waiting. `body` may neither commit nor roll
     ///   back; what it throws undoes all of it.
     public func writing<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
-        try await write(countingAsWork: true) { transaction in
-            try transaction.callingOut { try body(transaction.database) }.get()
+        do {
+            return try await write(countingAsWork: true, isUsers: true) { transaction in
+                switch try transaction.callingOut({ try body(transaction.database) }) {
+                case .success(let result): return result
+                case .failure(let error): throw UsersError(error: error)
+                }
+            }
+        } catch let error as UsersError {
+            throw error.error
         }
     }
 
     /// Makes a connection of your own safe to be used beside Leat's: call it first in your configuration's
     /// `prepareDatabase`.
     ///
-    /// It keeps the connection from checkpointing, which Leat does by a rule of its own, since on most versions of
-    /// SQLite a checkpoint at the wrong moment can lose commits.
+    /// It keeps the connection from checkpointing, which this store does for it by a rule of its own, since on most
+    /// versions of SQLite a checkpoint at the wrong moment can lose commits. So keep the store for as long as the
+    /// connection, as the closure does.
     ///
     /// ```swift
     /// var configuration = Configuration()
     /// configuration.busyMode = .timeout(5)
-    /// configuration.prepareDatabase { db in try SQLiteStore.setUp(db) }
+    /// configuration.prepareDatabase { db in try store.setUp(db) }
     /// let pool = try DatabasePool(path: "app.db", configuration: configuration)
     /// ```
     ///
     /// - Note: How far a commit on that connection is synced is the connection's choice: GRDB's pools set
     ///   `synchronous=NORMAL`, under which the last commits before a power cut may be gone, your rows and their jobs
-    ///   together.
-    public static func setUp(_ db: Database) throws { try Role.guardLog(db) }
+    ///   together. And a transaction there that lasts longer than a lease may cost others their leases, as they can't be
+    ///   renewed meanwhile.
+    public func setUp(_ db: Database) throws {
+        try Role.guardLog(db)
+        if let handle = db.sqliteConnection { watchLog(handle) }
+    }
 
     /// Our steps inside a transaction that the caller has begun, on whichever connection.
     fileprivate func inTransaction<T>(of db: Database, _ work: (Transaction) throws -> T) throws -> T {
         guard let handle = db.sqliteConnection else {
             throw LeatError(.storeFailed, "The database was used after it was closed.")
         }
-        if let own = writerStatements, own.handle == handle {
-            return try perform(Transaction(store: self, database: db, sql: own), work)
-        }
-        try refuseUnprepared(db)
-        let connection = try Connection(db)
-        let result = try perform(Transaction(store: self, database: db, sql: connection), work)
-        let rings = connection.rings.take()
-        db.afterNextTransaction { [self] _ in
-            checkpointer?.workWasCommitted()
-            ring(rings)
-        }
-        return result
-    }
-
-    private func perform<T>(_ transaction: Transaction, _ work: (Transaction) throws -> T) throws -> T {
-        guard transaction.sql.isInTransaction else {
+        guard sqlite3_get_autocommit(handle) == 0 else {
             throw LeatError(
                 .refused, "A queue can only be used inside a transaction; begin one, as `write` of a GRDB queue does.")
         }
+        let connection =
+            if let own = writerStatements, own.handle == handle { own } else { try guest(db).connection }
         do {
-            return try work(transaction)
+            return try work(Transaction(store: self, database: db, sql: connection))
         } catch {
             throw leatError(error, path: name)
         }
+    }
+
+    /// The statements for a transaction on somebody else's connection, kept until it ends.
+    private func guest(_ db: Database) throws -> Guest {
+        let id = ObjectIdentifier(db)
+        if let guest = shared.withLock({ $0.guests[id] }) { return guest }
+        guard !db.configuration.readonly else {
+            throw LeatError(.refused, "The connection is for reading only; use one that may write.")
+        }
+        try refuseUnprepared(db)
+        let guest = Guest(connection: try Connection(db))
+        shared.withLock { $0.guests[id] = guest }
+        db.afterNextTransaction(
+            onCommit: { [self] _ in
+                shared.withLock { _ = $0.guests.removeValue(forKey: id) }
+                checkpointer?.workWasCommitted()
+                ring(guest.connection.rings.take())
+            },
+            onRollback: { [self] _ in shared.withLock { _ = $0.guests.removeValue(forKey: id) } })
+        return guest
     }
 
     private func refuseUnprepared(_ db: Database) throws {
@@ -81,7 +102,7 @@ extension SQLiteStore {
         guard try Int.fetchOne(db, sql: "PRAGMA wal_autocheckpoint") == 0 else {
             throw LeatError(
                 .refused,
-                "The connection would checkpoint '\(printable(name))' by itself, which can lose commits; call SQLiteStore.setUp in its configuration's prepareDatabase."
+                "The connection would checkpoint '\(printable(name))' by itself, which can lose commits; call the store's setUp in its configuration's prepareDatabase."
             )
         }
     }
@@ -89,6 +110,18 @@ extension SQLiteStore {
     private static func file(of db: Database) throws -> String? {
         try String.fetchOne(db, sql: "SELECT file FROM pragma_database_list WHERE name = 'main'")
     }
+}
+
+/// What a user's own code threw, on its way out of a transaction: it is not the store's to explain.
+private struct UsersError: Error {
+    let error: any Error
+}
+
+/// What a transaction on somebody else's connection needs of us.
+// @unchecked: it is used on its connection's queue only; others merely hold it.
+final class Guest: @unchecked Sendable {
+    let connection: Connection
+    init(connection: Connection) { self.connection = connection }
 }
 
 extension Queue {
@@ -125,7 +158,7 @@ extension QueueItem {
     ///
     /// - Throws: ``LeatError/Code/leaseLost`` when the item is another's by now; let your transaction roll back then.
     public func acknowledge(in db: Database) throws {
-        try sqliteStore(store).inTransaction(of: db) { try $0.apply(Step(.each([id: .done]), of: lease)) }
+        try sqliteStore(held.store).inTransaction(of: db) { try $0.apply(Step(.each([id: .done]), of: held.lease)) }
     }
 }
 
@@ -134,7 +167,7 @@ extension QueueBatch {
     ///
     /// - Throws: ``LeatError/Code/leaseLost`` when they are another's by now; let your transaction roll back then.
     public func acknowledge(in db: Database) throws {
-        try sqliteStore(store).inTransaction(of: db) { try $0.apply(Step(.done, of: lease)) }
+        try sqliteStore(held.store).inTransaction(of: db) { try $0.apply(Step(.done, of: held.lease)) }
     }
 }
 

@@ -123,7 +123,7 @@ extension SQLiteStore {
     public func change(
         of what: Awaited, since mark: ChangeMark?, within timeout: Duration
     ) async throws -> ChangeMark {
-        if let doorbell = try doorbell(for: what) {
+        if let doorbell = doorbell(for: what) {
             let rings = doorbell.rings
             guard let mark, mark.value == Int64(rings) else { return ChangeMark(Int64(rings)) }
             try await doorbell.wait(since: rings, atMost: timeout)
@@ -141,11 +141,13 @@ extension SQLiteStore {
         }
     }
 
-    private func doorbell(for what: Awaited) throws -> Doorbell? {
+    /// - Returns: `nil` for what has none, and where none can be made (a full disk): then there is the database to look
+    ///   at.
+    private func doorbell(for what: Awaited) -> Doorbell? {
         guard let path = file?.doorbell(what) else { return nil }
-        return try shared.withLock { shared in
+        return shared.withLock { shared in
             if let doorbell = shared.doorbells[what] { return doorbell }
-            let doorbell = try Doorbell(path: path)
+            let doorbell = try? Doorbell(path: path)
             shared.doorbells[what] = doorbell
             return doorbell
         }
@@ -153,13 +155,7 @@ extension SQLiteStore {
 
     /// Wakes those who wait for what was committed.
     func ring(_ rings: [Awaited: Bool]) {
-        for (what, isForAll) in rings {
-            do {
-                try doorbell(for: what)?.ring(all: isForAll)
-            } catch {
-                // What was committed is committed; who waits looks again within a second.
-            }
-        }
+        for (what, isForAll) in rings { doorbell(for: what)?.ring(all: isForAll) }
     }
 
     private func version() async throws -> Int64 {

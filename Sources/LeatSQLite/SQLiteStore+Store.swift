@@ -121,6 +121,12 @@ extension SQLiteStore {
     }
 
     public func evaluate() async throws { try await write { try $0.cascade() } }
+    public func prune(upTo limit: Int) async throws -> Int {
+        let stages = try await observe { [self] in try knownPlan($0) }.stages.filter { $0.policy.keep != .all }
+        var count = 0
+        for stage in stages { count += try await write { try $0.prune(stage, upTo: limit) } }
+        return count
+    }
     public func begin(by who: String) async throws { try await write { try $0.begin(by: who) } }
     public func retry(_ stage: StageName, by who: String) async throws -> Int {
         try await write { try $0.retry(stage, by: who) }

@@ -88,36 +88,47 @@ extension SQLiteStore {
             var candidates: [Candidate] = []
             try connection.each(
                 """
-                SELECT id, stage, boot, expires_at, supervisor FROM leat_workers
-                WHERE ended_at IS NULL AND boot IS NOT NULL
+                SELECT
+                    w.id, w.stage, w.boot, w.expires_at, w.supervisor, w.pid,
+                    EXISTS (SELECT 1 FROM leat_leases AS l WHERE l.worker = w.id)
+                FROM leat_workers AS w
+                WHERE w.ended_at IS NULL AND w.boot IS NOT NULL
                 """
             ) { row in
                 candidates.append(
                     Candidate(
                         worker: WorkerID(row.int(0)), stage: StageName(unchecked: row.text(1)),
                         isOfThisBoot: row.text(2) == boot, hasExpired: row.optionalInt(3).map { $0 < instant } ?? false,
-                        supervisor: row.optionalInt(4).map { Int32(truncatingIfNeeded: $0) }))
+                        supervisor: row.optionalInt(4).map { Int32(truncatingIfNeeded: $0) }, pid: row.int(5),
+                        holdsLease: row.int(6) != 0))
             }
             return candidates
         }
-        try await handBackExpired()
-        guard !candidates.isEmpty else { return [] }
+        guard !candidates.isEmpty else {
+            try await handBackExpired()
+            return []
+        }
         let run = try await runID()
         var reaped: [Reaped] = []
         for candidate in candidates {
             guard let ending = try ending(of: candidate, in: run, caller: supervisor) else { continue }
+            // Of those that died together nobody knows whose item it was.
+            let diedTogether = ending == .killed ? candidates.filter { $0.pid == candidate.pid && $0.holdsLease } : []
+            let isAlone = diedTogether.count < 2
             // Silence is judged again under the lock: a long transaction may have given its time meanwhile.
             let found: DeathAccount? = try await write { transaction in
                 // It may have ended by itself meanwhile.
                 guard try transaction.isLive(candidate.worker) else { return nil }
                 if ending == .silent, try !transaction.isSilent(candidate.worker) { return nil }
-                return try transaction.end(candidate.worker, ending)
+                return try transaction.end(candidate.worker, ending, isAlone: isAlone)
             }
             guard let account = found else { continue }
             forgetLock(of: candidate.worker, run)
             reaped.append(
                 Reaped(worker: candidate.worker, stage: candidate.stage, ending: ending, account: account))
         }
+        // After that: what the dead held is theirs until it is known that they died.
+        try await handBackExpired()
         return reaped
     }
 
@@ -144,6 +155,8 @@ extension SQLiteStore {
         let isOfThisBoot: Bool
         let hasExpired: Bool
         let supervisor: Int32?
+        let pid: Int64
+        let holdsLease: Bool
     }
 
     /// A free lock proves death, a held one proves nothing; then the clock decides.
@@ -195,6 +208,12 @@ extension SQLiteStore {
         guard !workers.isEmpty else { return [] }
         let run = try self.run(connection)
         return try workers.filter { try isLockFree(file.workerLock($0, of: run)) }
+    }
+
+    /// Whether a worker's lock is free, which proves its death.
+    func isGone(_ worker: WorkerID, in run: String) throws -> Bool {
+        guard let file else { return false }
+        return try isLockFree(file.workerLock(worker, of: run))
     }
 
     /// A lock that is free proves death; one that is held, or not there, proves nothing.

@@ -45,6 +45,8 @@ public final class SQLiteStore: Store {
         var connections: [Role: DatabaseQueue] = [:]
         /// Held as long as the worker lives: the kernel frees it when the process dies.
         var workerLocks: [WorkerID: FileLock] = [:]
+        /// By their connection: transactions of others that queues are used in just now.
+        var guests: [ObjectIdentifier: Guest] = [:]
         /// Those that were rung or waited for.
         var doorbells: [Awaited: Doorbell] = [:]
         /// Counts this process's commits: a database in memory has no other sign of change.
@@ -133,17 +135,22 @@ public final class SQLiteStore: Store {
             let connection = try Connection(database)
             writerStatements = connection
             database.add(transactionObserver: connection.commitGuard, extent: .databaseLifetime)
-            guard let checkpointer else { return }
-            // The checkpointer outlives the hook: both belong to this store, and the hook goes with its connection.
-            let context = Unmanaged.passUnretained(checkpointer).toOpaque()
-            _ = sqlite3_wal_hook(
-                connection.handle,
-                { context, _, _, pages in
-                    guard let context else { return SQLITE_OK }
-                    Unmanaged<Checkpointer>.fromOpaque(context).takeUnretainedValue().logHas(pages: Int(pages))
-                    return SQLITE_OK
-                }, context)
+            watchLog(connection.handle)
         }
+    }
+
+    /// Has the checkpointer told how long the log has grown with each commit of a connection.
+    func watchLog(_ handle: OpaquePointer) {
+        guard let checkpointer else { return }
+        // The checkpointer outlives the hook: it belongs to this store, which whoever owns the connection keeps.
+        let context = Unmanaged.passUnretained(checkpointer).toOpaque()
+        _ = sqlite3_wal_hook(
+            handle,
+            { context, _, _, pages in
+                guard let context else { return SQLITE_OK }
+                Unmanaged<Checkpointer>.fromOpaque(context).takeUnretainedValue().logHas(pages: Int(pages))
+                return SQLITE_OK
+            }, context)
     }
 
     deinit {
@@ -158,7 +165,8 @@ public final class SQLiteStore: Store {
     ///
     /// It does not end early when the task is cancelled: GRDB's own `write` would interrupt the statement.
     func write<T: Sendable>(
-        countingAsWork isWork: Bool = false, _ work: @escaping @Sendable (Transaction) throws -> T
+        countingAsWork isWork: Bool = false, isUsers: Bool = false,
+        _ work: @escaping @Sendable (Transaction) throws -> T
     ) async throws -> T {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
             writer.asyncWriteWithoutTransaction { [self] database in
@@ -167,7 +175,8 @@ public final class SQLiteStore: Store {
                         guard let writerStatements else {
                             throw LeatError(.storeFailed, "The store was used after it was closed.")
                         }
-                        let result = try transact(database, writerStatements, writerQueue, work)
+                        let result = try transact(
+                            database, writerStatements, writerQueue, isUsers: isUsers, work)
                         if isWork { checkpointer?.workWasCommitted() }
                         return result
                     })
@@ -176,8 +185,11 @@ public final class SQLiteStore: Store {
     }
 
     /// The transaction itself. Blocks.
+    ///
+    /// - Parameter isUsers: whether a user's code may have asked GRDB to be told of the commit.
     func transact<T>(
-        _ database: Database, _ connection: Connection, _ queue: WriterQueue?, _ work: (Transaction) throws -> T
+        _ database: Database, _ connection: Connection, _ queue: WriterQueue?, isUsers: Bool = false,
+        _ work: (Transaction) throws -> T
     ) throws -> T {
         queue?.enter(within: deadline)
         let changesBefore = connection.totalChanges
@@ -192,14 +204,14 @@ public final class SQLiteStore: Store {
         do {
             let result = try work(transaction)
             try transaction.lengthenLeases()
-            try connection.execute("COMMIT")
+            isUsers ? try database.commit() : try connection.execute("COMMIT")
             if connection.totalChanges != changesBefore { shared.withLock { $0.commits += 1 } }
             ring(connection.rings.take())
             return result
         } catch {
             _ = connection.rings.take()
             // FULL, IOERR and INTERRUPT may have rolled it back already (https://sqlite.org/lang_transaction.html).
-            if connection.isInTransaction { try connection.execute("ROLLBACK") }
+            if connection.isInTransaction { isUsers ? try database.rollback() : try connection.execute("ROLLBACK") }
             lengthenLeases(after: transaction)
             throw leatError(error, path: name)
         }

@@ -58,7 +58,7 @@ struct QueueCommandTests {
         #expect(try await leat("take", database, "numbers").status == .exited(0))
         #expect(try await leat("take", database, "numbers").status == .exited(20))
         #expect(
-            try await leat("seal", database, "numbers").output == "queue numbers takes no more items from outside\n")
+            try await leat("seal", database, "numbers").output == "queue numbers is sealed\n")
         #expect(try await leat("take", database, "numbers").status == .exited(21))
         #expect(try await leat("take", database, "numbers", "--all", "--wait").status == .exited(21))
         let refused = try await leat("put", database, "numbers", input: "2\n")
@@ -94,11 +94,14 @@ struct QueueCommandTests {
         let line = try await leat("put", database, "blobs", "--as", "blob", input: "two\nlines\n")
         let refused = try await leat("take", database, "blobs")
         let taken = try await leat("take", database, "blobs", "--as", "ndjson")
+        let wide = "{\"t\":\"a\u{2028}\u{85}b\"}"
+        _ = try await leat("put", database, "blobs", "--as", "ndjson", input: wide + "\n")
 
         #expect(result.standardOutput == bytes)
         #expect(line.output == "1 item put into queue blobs\n")
         #expect(refused.status == .exited(2) && refused.errors.contains("line break") && refused.output.isEmpty)
         #expect(taken.output == "\"two\\nlines\\n\"\n")
+        #expect(try await leat("take", database, "blobs", "--as", "ndjson").output == wide + "\n")
     }
 
     @Test("waits for items until the queue is sealed and empty")

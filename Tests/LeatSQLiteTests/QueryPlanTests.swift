@@ -83,8 +83,10 @@ struct QueryPlanTests {
                 "INDEX qs_raw_ready", "INDEX qs_raw_waiting",
             ]),
         Expectation(
-            name: "whether a suspect is ready", query: Transaction.readySuspectQuery,
-            uses: ["INDEX qs_raw_suspects", "INDEX leat_leases_range"]),
+            name: "what is pruned", query: Transaction.pruneQuery,
+            uses: [
+                "SEARCH i USING INTEGER PRIMARY KEY", "SEARCH s USING INTEGER PRIMARY KEY", "INDEX leat_leases_range",
+            ]),
         Expectation(
             name: "whether a queue is closed", query: Transaction.closedQuery,
             uses: ["SEARCH q USING PRIMARY KEY", "SEARCH c USING PRIMARY KEY"]),
@@ -97,7 +99,7 @@ struct QueryPlanTests {
         for use in expectation.uses { #expect(plan.contains(use), "\(plan)") }
         // A scan is allowed over an index that holds only what is asked for, and over the few leases and edges.
         for line in plan.split(separator: "\n") where line.contains("SCAN") {
-            let isPartial = ["qs_raw_ready", "qs_raw_waiting", "qs_raw_leased", "qs_raw_suspects"].contains {
+            let isPartial = ["qs_raw_ready", "qs_raw_waiting", "qs_raw_leased"].contains {
                 line.contains($0)
             }
             let isSmall =

@@ -2,11 +2,22 @@ import Foundation
 import GRDB
 import Leat
 import LeatTesting
+import Synchronization
 import Testing
 
 @testable import LeatSQLite
 
 private struct Broken: Error {}
+
+extension SQLiteStore {
+    /// What the kernel does when the process dies.
+    fileprivate func loseLocks() throws {
+        shared.withLock { shared in
+            for lock in shared.workerLocks.values { lock.release() }
+            shared.workerLocks = [:]
+        }
+    }
+}
 
 /// Queues on their own in a file, and within the transactions of whoever uses them.
 @Suite("Queues in a database", .timeLimit(.minutes(1)))
@@ -16,10 +27,10 @@ struct QueuesInDatabaseTests {
     init() throws { fixture = try Fixture() }
 
     /// A connection of the user's own to the same file, as the documentation shows it.
-    private func pool(isSetUp: Bool = true, path: String? = nil) throws -> DatabasePool {
+    private func pool(_ store: SQLiteStore?, path: String? = nil) throws -> DatabasePool {
         var configuration = Configuration()
         configuration.busyMode = .timeout(5)
-        if isSetUp { configuration.prepareDatabase { db in try SQLiteStore.setUp(db) } }
+        if let store { configuration.prepareDatabase { db in try store.setUp(db) } }
         return try DatabasePool(path: path ?? fixture.path, configuration: configuration)
     }
 
@@ -60,7 +71,7 @@ struct QueuesInDatabaseTests {
         let store = try await fixture.store()
         let jobs = try await store.queue("jobs", of: Int.self)
         try await table(store)
-        let pool = try pool()
+        let pool = try pool(store)
 
         try await pool.write { db in
             try db.execute(sql: "INSERT INTO orders VALUES (1)")
@@ -83,20 +94,20 @@ struct QueuesInDatabaseTests {
     func refusals() async throws {
         let store = try await fixture.store()
         let jobs = try await store.queue("jobs", of: Int.self)
-        let other = try pool(path: fixture.folder.appending(path: "other.db").path)
+        let other = try pool(store, path: fixture.folder.appending(path: "other.db").path)
         let refused = { (what: String, body: () async throws -> Void) async in
             let error = await #expect(throws: LeatError.self) { try await body() }
             #expect(error?.code == .refused)
             #expect(error?.message.contains(what) == true, "\(error?.message ?? "")")
         }
 
-        await refused("setUp") { try await pool(isSetUp: false).write { db in _ = try jobs.put(1, in: db) } }
+        await refused("setUp") { try await pool(nil).write { db in _ = try jobs.put(1, in: db) } }
         await refused("other.db") { try await other.write { db in _ = try jobs.put(1, in: db) } }
         await refused("transaction") {
-            try await pool().writeWithoutTransaction { db in _ = try jobs.put(1, in: db) }
+            try await pool(store).writeWithoutTransaction { db in _ = try jobs.put(1, in: db) }
         }
         let remembered = try await MemoryStore().queue("jobs", of: Int.self)
-        await refused("SQLite") { try await pool().write { db in _ = try remembered.put(1, in: db) } }
+        await refused("SQLite") { try await pool(store).write { db in _ = try remembered.put(1, in: db) } }
         #expect(try await jobs.status().ready == 0)
     }
 
@@ -106,7 +117,7 @@ struct QueuesInDatabaseTests {
         let jobs = try await store.queue("jobs", of: Int.self)
         let others = try await fixture.store().queue("jobs", of: Int.self)
         try await table(store)
-        let pool = try pool()
+        let pool = try pool(store)
         try await jobs.put(contentsOf: [1, 2])
         let late = try #require(try await jobs.claim(upTo: 2, for: .seconds(10)).batch)
         fixture.time.advance(by: .seconds(10))
@@ -135,6 +146,104 @@ struct QueuesInDatabaseTests {
         #expect(try await orders(store) == [1, 2])
         #expect(try await jobs.status().done == 2)
         #expect(try await store.verify() == [])
+    }
+
+    @Test("put many rows and jobs in one transaction of the user's own, and tell GRDB of the commit")
+    func many() async throws {
+        let store = try await fixture.store()
+        let jobs = try await store.queue("jobs", of: Int.self)
+        try await table(store)
+        let commits = Mutex(0)
+
+        for pool in [try pool(store), nil] {
+            let body: @Sendable (Database) throws -> Void = { db in
+                db.afterNextTransaction { _ in commits.withLock { $0 += 1 } }
+                for number in 1...500 {
+                    try db.execute(sql: "INSERT INTO orders VALUES (?)", arguments: [number])
+                    try jobs.put(number, in: db)
+                }
+            }
+            if let pool { try await pool.write(body) } else { try await store.writing(body) }
+        }
+
+        #expect(commits.withLock { $0 } == 2)
+        #expect(try await jobs.status().ready == 1000)
+        #expect(try await orders(store).count == 1000)
+    }
+
+    @Test("give the user's own errors back as they were thrown")
+    func ownErrors() async throws {
+        let store = try await fixture.store()
+        try await store.writing { db in try db.execute(sql: "CREATE TABLE one (number INTEGER UNIQUE)") }
+
+        let error = await #expect(throws: DatabaseError.self) {
+            try await store.writing { db in try db.execute(sql: "INSERT INTO one VALUES (1), (1)") }
+        }
+
+        #expect(error?.extendedResultCode == .SQLITE_CONSTRAINT_UNIQUE)
+        #expect(try await store.reading { try Int.fetchOne($0, sql: "SELECT count(*) FROM one") } == 0)
+    }
+
+    @Test("refuse a connection that only reads, and more queues than a view can show")
+    func more() async throws {
+        let store = try await fixture.store()
+        let jobs = try await store.queue("jobs", of: Int.self)
+        let pool = try pool(store)
+
+        let error = await #expect(throws: (any Error).self) {
+            try await pool.read { db in _ = try jobs.put(1, in: db) }
+        }
+        #expect((error as? LeatError)?.code == .refused, "\(String(describing: error))")
+        for number in 2...200 { _ = try await store.queue(QueueName(checking: "q\(number)"), of: Int.self) }
+        let refusal = await #expect(throws: LeatError.self) { try await store.queue("last", of: Int.self) }
+        #expect(refusal?.code == .refused)
+        #expect(try await store.queues().count == 200)
+        #expect(try await store.status().count == 200)
+    }
+
+    @Test("invariant 3: suspect those that the dead held, though their leases were over when it was found")
+    func deadBeforeExpired() async throws {
+        let dying = try await fixture.store()
+        let jobs = try await dying.queue("jobs", of: Int.self)
+        try await jobs.put(contentsOf: [1, 2])
+        _ = try await jobs.claim(upTo: 2, for: .seconds(10))
+        try dying.loseLocks()
+        fixture.time.advance(by: .seconds(60))
+
+        let store = try await fixture.store()
+        let batch = try #require(try await store.queue("jobs", of: Int.self).claim(upTo: 2, for: .seconds(10)).batch)
+
+        #expect(batch.items.count == 1)
+        #expect(batch.held.lease.isSuspect)
+        #expect(try await store.workers().first?.ending == "killed")
+    }
+
+    @Test("invariant 3: charge nobody for a death of a process that had something else in hand as well")
+    func diedTogether() async throws {
+        for handles in 1...2 {
+            let fixture = try Fixture()
+            var dying = try await fixture.store()
+            // Who is forgotten hands back what he holds.
+            var handed: [Queue<Int>] = []
+            let names: [QueueName] = handles == 1 ? ["mails"] : ["mails", "pdfs"]
+            for death in 1...3 {
+                for name in names {
+                    let queue = try await dying.queue(name, of: Int.self)
+                    handed.append(queue)
+                    if death == 1 { try await queue.put(contentsOf: 1...1) }
+                    _ = try await queue.claim(for: .seconds(3600))
+                }
+                try dying.loseLocks()
+                let next = try await fixture.store()
+                _ = try await next.reap(supervisor: nil)
+                dying = next
+            }
+
+            let mail = try #require(try await dying.items(in: "mails", after: nil, limit: 1).first)
+            #expect(mail.kills == (handles == 1 ? 2 : 0))
+            #expect(mail.suspect == 1)
+            #expect(handed.count == handles * 3)
+        }
     }
 
     @Test("are found by who had the file open before they were made, and by the pipeline that comes later")

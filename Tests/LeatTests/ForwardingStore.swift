@@ -64,6 +64,8 @@ extension ForwardingStore {
         try await base.skip(item, of: stage, by: who)
     }
 
+    func prune(upTo limit: Int) async throws -> Int { try await base.prune(upTo: limit) }
+
     func status() async throws -> [StageStatus] { try await base.status() }
     func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord] {
         try await base.items(in: queue, after: after, limit: limit)

@@ -45,12 +45,13 @@ CREATE TABLE leat_after (
 ) STRICT, WITHOUT ROWID;
 
 -- Which stage puts into which queue, and how many items it has put: kept apart from the rows, so that `verify` can
--- hold the rows against it.
+-- hold the rows against it. `pruned`: how many of them have been removed since.
 CREATE TABLE leat_edges (
     stage TEXT NOT NULL,
     queue TEXT NOT NULL,
     position INTEGER NOT NULL,
     inserted INTEGER NOT NULL DEFAULT 0,
+    pruned INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (stage, queue)
 ) STRICT, WITHOUT ROWID;
 
@@ -65,13 +66,14 @@ CREATE TABLE leat_queues (
 ) STRICT, WITHOUT ROWID;
 
 -- Each stage's counts. `acknowledged` grows in every acknowledging transaction; done items are acknowledged less
--- reopened. `failures`: attempts spent, of items and of the stage itself. `refused`: steps that came too late. `settled`
+-- reopened, of which `pruned` have been removed. `failures`: attempts spent, of items and of the stage itself. `refused`: steps that came too late. `settled`
 -- to `window_dead` are what the breaker judges by. `crashes` and `kills`: failures and deaths in a row that no item is to
 -- blame for. `endings`: how often it has ended.
 CREATE TABLE leat_counts (
     stage TEXT PRIMARY KEY,
     acknowledged INTEGER NOT NULL DEFAULT 0,
     reopened INTEGER NOT NULL DEFAULT 0,
+    pruned INTEGER NOT NULL DEFAULT 0,
     failures INTEGER NOT NULL DEFAULT 0,
     refused INTEGER NOT NULL DEFAULT 0,
     settled INTEGER NOT NULL DEFAULT 0,
@@ -248,8 +250,6 @@ CREATE TABLE qs_{name} (
 
 -- Only ready items, in the order in which they are handed out: a claim's cost depends on what it takes.
 CREATE INDEX qs_{name}_ready ON qs_{name} (priority DESC, id) WHERE state = 'ready';
--- Whether a suspect waits for its turn.
-CREATE INDEX qs_{name}_suspects ON qs_{name} (id) WHERE state = 'ready' AND suspect > 0;
 -- What is due next.
 CREATE INDEX qs_{name}_waiting ON qs_{name} (visible_at) WHERE state = 'waiting';
 -- The state rows that a lease holds.

@@ -1,10 +1,13 @@
 /// An item as the in-memory store keeps it: one plain record, whatever its state.
 struct MemoryItem: Sendable {
-    let payload: Payload
-    let key: String?
+    private(set) var payload: Payload
+    private(set) var key: String?
     let origin: StageName?
     let parent: ItemID?
     let priority: Int
+    let createdAt: Int64
+    /// Whether it is only counted any more.
+    private(set) var isPruned = false
     var state: ItemState
     var claims = 0
     var attempts = 0
@@ -26,10 +29,18 @@ struct MemoryItem: Sendable {
         self.origin = origin
         parent = output.parent
         priority = output.priority
+        createdAt = wallClock
         let isDelayed = output.delay > .zero
         state = isDelayed ? .waiting : .ready
         isOffPath = isDelayed || output.priority > 0
         visibleAt = isDelayed ? wallClock + output.delay.milliseconds : 0
+    }
+
+    /// Forgets what it was.
+    mutating func prune() {
+        isPruned = true
+        payload = .text("")
+        key = nil
     }
 }
 

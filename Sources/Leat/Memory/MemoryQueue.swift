@@ -10,6 +10,8 @@ struct MemoryQueue: Sendable {
     /// How many items were put from outside the pipeline.
     var putFromOutside: Int64 = 0
     private(set) var counts = MemoryCounts()
+    /// How many of those that are done are only counted.
+    private(set) var pruned: Int64 = 0
     private var items: [MemoryItem] = []
     private var keys: [String: ItemID] = [:]
     private var ready = MemoryHeap<ReadyEntry>()
@@ -47,9 +49,10 @@ struct MemoryQueue: Sendable {
 
     var ids: Range<Int64> { 1..<Int64(items.count) + 1 }
 
-    /// The item, if the queue ever had one of that number.
+    /// The item, if the queue has one of that number.
     subscript(id: ItemID) -> MemoryItem? {
-        ids.contains(id.rawValue) ? items[Int(id.rawValue) - 1] : nil
+        guard ids.contains(id.rawValue), !items[Int(id.rawValue) - 1].isPruned else { return nil }
+        return items[Int(id.rawValue) - 1]
     }
 
     /// The lease that an item is in; read alone, since a whole item is dear to copy.
@@ -59,7 +62,7 @@ struct MemoryQueue: Sendable {
 
     /// All items in one state. O(n): for orders and observers, never for a claim.
     func ids(in state: ItemState) -> [ItemID] {
-        items.indices.lazy.filter { items[$0].state == state }.map { ItemID(Int64($0) + 1) }
+        items.indices.lazy.filter { items[$0].state == state && !items[$0].isPruned }.map { ItemID(Int64($0) + 1) }
     }
 
     /// - Returns: whether it was new; an item under a key that stands is left out.
@@ -90,6 +93,20 @@ struct MemoryQueue: Sendable {
         file(items[index], id)
     }
 
+    /// Forgets items that are done and were put by then, the oldest first. O(n).
+    ///
+    /// - Returns: how many.
+    mutating func prune(putBy cutoff: Int64, upTo limit: Int) -> Int {
+        let old = ids(in: .done).map { Int($0.rawValue) - 1 }.filter { items[$0].createdAt <= cutoff }
+        let chosen = old.prefix(limit)
+        for index in chosen {
+            if let key = items[index].key { keys[key] = nil }
+            items[index].prune()
+        }
+        pruned += Int64(chosen.count)
+        return chosen.count
+    }
+
     /// Makes ready what is due.
     mutating func promote(wallClock: Int64) {
         while let next = earliest(), next.visibleAt <= wallClock {
@@ -98,8 +115,11 @@ struct MemoryQueue: Sendable {
         }
     }
 
-    /// Whether an item under suspicion is ready.
-    mutating func hasReadySuspect() -> Bool { firstSuspect() != nil }
+    /// Whether what would be handed out next is under suspicion.
+    mutating func isSuspectNext() -> Bool {
+        guard let suspect = firstSuspect() else { return false }
+        return firstReady().map { suspect < $0 } ?? true
+    }
 
     /// When the next waiting item is due.
     mutating func nextDue() -> Int64? { earliest()?.visibleAt }

@@ -5,11 +5,10 @@ extension MemoryState {
         if let trip = stages[stage].trip { return .refused(reason: trip) }
         let held = workers[worker].leases
         // A suspect is alone with its worker, so that a death can be charged to it.
-        if held.contains(where: { leases[$0].map { $0.suspect > 0 } ?? false }) { return .nothing(until: nil) }
-        // Who takes from a queue on its own may hold something at all times: it gets nothing new while a suspect waits,
-        // so that the suspect's turn comes.
-        let isOwn = stages[stage].spec.kind == .queue
-        if isOwn, !held.isEmpty, queues[queue].hasReadySuspect() { return .nothing(until: nil) }
+        if held.contains(where: { leases[$0].map { $0.suspect > 0 } ?? false }) {
+            return stages[stage].spec.kind == .queue
+                ? try nothing(stage, queue, request.worker, at: moment) : .nothing(until: nil)
+        }
         guard try mayRun(stage) else { return .nothing(until: nil) }
 
         if let full = fullOutput(of: stage) { return try isSettled(stage) ? .finished : .full(full) }
@@ -18,16 +17,29 @@ extension MemoryState {
         guard allowed > 0 else {
             return try isSettled(stage) ? .finished : .nothing(until: moment.wallClock + wait.milliseconds + 1)
         }
+        // Who takes from a queue on its own may hold something at all times: it gets nothing new when a suspect is next,
+        // so that the suspect's turn comes.
+        let isOwn = stages[stage].spec.kind == .queue
+        if isOwn, !held.isEmpty, queues[queue].isSuspectNext() {
+            return try nothing(stage, queue, request.worker, at: moment)
+        }
         let id = LeaseID(lastLease + 1)
         let (items, areSuspects) = queues[queue].take(
-            upTo: min(request.limit, allowed), suspectsToo: held.isEmpty, into: id)
+            upTo: min(request.limit, allowed), suspectsToo: isOwn || held.isEmpty, into: id)
         spend(items.count, of: stage, at: moment)
         guard items.isEmpty else {
             let claim = grant(id, items, areSuspects: areSuspects, stage, queue, request.worker)
             leases[id]?.expiry = request.duration.map { MemoryExpiry(after: $0, at: moment) }
             return claim
         }
-        if isOwn ? isFinished(queue, for: request.worker) : try isSettled(stage) { return .finished }
+        return try nothing(stage, queue, request.worker, at: moment)
+    }
+
+    private mutating func nothing(
+        _ stage: Int, _ queue: Int, _ worker: WorkerID, at moment: MemoryMoment
+    ) throws -> Claim {
+        let isOwn = stages[stage].spec.kind == .queue
+        if isOwn ? isFinished(queue, for: worker) : try isSettled(stage) { return .finished }
         return .nothing(until: [queues[queue].nextDue(), nextExpiry(queue, at: moment)].compactMap { $0 }.min())
     }
 

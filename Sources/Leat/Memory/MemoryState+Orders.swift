@@ -5,6 +5,15 @@ extension MemoryState {
         try evaluate()
     }
 
+    mutating func prune(upTo limit: Int, at moment: MemoryMoment) -> Int {
+        stages.indices.reduce(0) { sum, stage in
+            guard let queue = input(of: stage),
+                let cutoff = stages[stage].spec.policy.keep.cutoff(at: moment.wallClock)
+            else { return sum }
+            return sum + queues[queue].prune(putBy: cutoff, upTo: limit)
+        }
+    }
+
     mutating func restart(_ stage: StageName) throws {
         stages[try place(of: stage)].clear()
         try evaluate(from: stage)

@@ -194,6 +194,10 @@ extension MemoryStore {
         try perform { state, _ in try state.restart(stage) }
     }
 
+    public func prune(upTo limit: Int) async throws -> Int {
+        try perform(isChange: { $0 > 0 }) { $0.prune(upTo: limit, at: $1) }
+    }
+
     public func skip(_ item: ItemID, of stage: StageName, by who: String) async throws {
         try perform { state, _ in try state.skip(item, of: stage) }
     }

@@ -91,6 +91,17 @@ extension PipelineStage {
         }
     }
 
+    /// What becomes of the items of the stage's queue once they are done.
+    public func keep(_ keep: Keep) -> Self {
+        changed { definition in
+            definition.spec.policy.keep = keep
+            if definition.spec.takesAll, keep != .all {
+                definition.problem =
+                    "Stage '\(definition.name)' works on all of its queue, again when that is reopened, so all of it must be kept; leave out keep."
+            }
+        }
+    }
+
     /// How many items the stage begins in a time, all its workers together.
     public func rate(_ rate: Rate) -> Self {
         changed { definition in

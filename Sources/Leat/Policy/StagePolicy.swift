@@ -131,6 +131,26 @@ public struct BreakerCounts: Sendable, Hashable, Codable {
     }
 }
 
+/// What becomes of a queue's items once they are done: they stay to be looked at, or make room.
+///
+/// What was pruned is counted, and nothing else is known of it: its key may be used again. Dead letters stay in any case.
+public enum Keep: Sendable, Hashable, Codable {
+    case all
+    /// Only those that are not done: dead letters, and what was skipped.
+    case failed
+    /// Those that were put no longer than this ago, and those that are not done.
+    case recent(Duration)
+
+    /// Items put after this may not be pruned, in milliseconds since 1970; `nil`: none may.
+    package func cutoff(at wallClock: Int64) -> Int64? {
+        switch self {
+        case .all: nil
+        case .failed: .max
+        case .recent(let age): wallClock - age.milliseconds
+        }
+    }
+}
+
 /// The rules that a store applies to one stage.
 public struct StagePolicy: Sendable, Hashable, Codable {
     public var retry: RetryPolicy
@@ -146,6 +166,8 @@ public struct StagePolicy: Sendable, Hashable, Codable {
     public var capacity: Int?
     /// How many items the stage begins in a time; `nil`: as many as it can.
     public var rate: Rate?
+    /// What becomes of its items once they are done.
+    public var keep: Keep
 
     public init(
         retry: RetryPolicy = RetryPolicy(),
@@ -153,7 +175,8 @@ public struct StagePolicy: Sendable, Hashable, Codable {
         breaker: Breaker = Breaker(),
         crashes: Int = 5,
         capacity: Int? = nil,
-        rate: Rate? = nil
+        rate: Rate? = nil,
+        keep: Keep = .all
     ) {
         precondition(capacity ?? 1 >= 1, "a queue holds at least one item")
         self.retry = retry
@@ -162,6 +185,7 @@ public struct StagePolicy: Sendable, Hashable, Codable {
         self.crashes = crashes
         self.capacity = capacity
         self.rate = rate
+        self.keep = keep
     }
 
     /// What holds for a queue on its own unless it is told otherwise: it goes on handing out, however many items die.

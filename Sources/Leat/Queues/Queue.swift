@@ -24,7 +24,8 @@ internal import Musl
 ///
 /// A queue of a pipeline may be opened as well, to put into it from outside; what takes from it is its stage.
 ///
-/// - Note: One handle is one claimer, whatever number of tasks use it. Copies are the same handle.
+/// - Note: One handle is one claimer, whatever number of tasks use it. Copies are the same handle. When the last copy and
+///   all that it claimed are gone, what was not settled is handed back.
 public struct Queue<Value: Codable & Sendable>: Sendable {
     public let name: QueueName
     package let store: any Store
@@ -35,8 +36,18 @@ public struct Queue<Value: Codable & Sendable>: Sendable {
         self.name = name
         self.store = store
         coder = PayloadCoder()
-        taker = QueueTaker(stage.name, on: store, pid: getpid())
+        taker = QueueTaker(stage, on: store, pid: getpid())
     }
+
+    private init(_ other: Queue, _ taker: QueueTaker) {
+        name = other.name
+        store = other.store
+        coder = other.coder
+        self.taker = taker
+    }
+
+    /// A handle of its own on the same queue: what it claims, and what it hands back, is its own.
+    package func another() -> Queue { Queue(self, taker.another()) }
 }
 
 extension Store {
@@ -157,16 +168,19 @@ extension Queue {
     }
 
     private func claimNow(upTo limit: Int, for duration: Duration) async throws -> QueueClaim<Value> {
+        // Before anything is held.
+        let run = try await taker.runID()
         while true {
             switch try await taker.claim(upTo: limit, for: duration) {
             case .granted(let lease):
-                guard let batch = try await read(lease) else { continue }
+                guard let batch = try await read(lease, run) else { continue }
                 return .granted(batch)
             case .nothing(let until):
                 return .empty(dueIn: until.map { .milliseconds(max($0 - store.time.wallClock, 0)) })
             case .finished: return .finished
             case .full:
-                throw LeatError(.storeFailed, "Queue '\(name)' puts into no other, and yet one is full; run verify.")
+                throw LeatError(
+                    .storeFailed, "Queue '\(name)' puts into no other, and yet one is full; run verify.")
             case .refused(let reason):
                 throw LeatError(
                     .refused,
@@ -176,20 +190,28 @@ extension Queue {
         }
     }
 
-    /// - Returns: `nil` when none of the items could be read.
-    private func read(_ lease: Lease) async throws -> QueueBatch<Value>? {
+    /// - Returns: `nil` when none of the items could be read, or all are another's by now.
+    private func read(_ lease: Lease, _ run: String) async throws -> QueueBatch<Value>? {
+        let held = HeldItems(lease, store, taker, run)
         var items: [QueueItem<Value>] = []
         var unreadable: [ItemID: Outcome] = [:]
-        let run = try await taker.runID()
         for item in lease.items {
             do {
-                items.append(QueueItem(item, try coder.decode(item.payload), lease, store, run))
+                items.append(QueueItem(item, try coder.decode(item.payload), held))
             } catch {
                 unreadable[item.id] = .failed(Failure(from: error))
             }
         }
-        if !unreadable.isEmpty { _ = try await store.commit(Step(.each(unreadable), of: lease), next: nil) }
-        return items.isEmpty ? nil : QueueBatch(lease: lease, items: items, store: store)
+        do {
+            if !unreadable.isEmpty { try await held.settle(unreadable) }
+        } catch let error where error.isLateStep {
+            return nil
+        } catch {
+            // Nobody will have the others in hand. Should that fail too, their time ends.
+            try? await held.settleRest(.released)
+            throw error
+        }
+        return items.isEmpty ? nil : QueueBatch(items: items, held: held)
     }
 
     /// Hands back what this handle has claimed and not settled, without blame. It may claim again afterwards.
@@ -201,7 +223,8 @@ extension Queue {
 // MARK: The end
 
 extension Queue {
-    /// Refuses further items: the queue is closed, and finished when those that it has are settled.
+    /// Refuses further items: the queue is closed, and finished when those that it has are settled. One that stages of a
+    /// pipeline feed closes when they have ended.
     public func seal() async throws { try await store.seal(name, by: "program") }
 
     /// Takes items again.

@@ -16,28 +16,25 @@ public enum QueueClaim<Value: Codable & Sendable>: Sendable {
 /// - Important: A claimer that outlives its lease can't settle anything: every method throws
 ///   ``LeatError/Code/leaseLost`` then, and has changed nothing.
 public struct QueueBatch<Value: Codable & Sendable>: Sendable {
-    package let lease: Lease
     public let items: [QueueItem<Value>]
-    package let store: any Store
+    package let held: HeldItems
 
     public var values: [Value] { items.map(\.value) }
 
     /// All of them are done, in one transaction. Items of the batch that were settled before stay as they are.
-    public func acknowledge() async throws { try await settle(.done) }
+    public func acknowledge() async throws { try await held.settleRest(.done) }
 
-    /// Hands all of them back without blame.
-    public func release() async throws { try await settle(.released) }
+    /// Hands all of them back without blame, but for those that were settled before.
+    public func release() async throws { try await held.settleRest(.released) }
 
     /// The batch failed as a whole, and it is not known by which item's fault: it is handed out in halves until the
     /// culprit stands alone, and only that one is charged.
-    public func fail(_ error: any Error) async throws { try await settle(.failedTogether(Failure(from: error))) }
+    public func fail(_ error: any Error) async throws {
+        try await held.settleRest(.failedTogether(Failure(from: error)))
+    }
 
     /// Keeps them for so long from now on.
-    public func renew(for duration: Duration) async throws { try await store.renew(lease, for: duration) }
-
-    private func settle(_ verdict: Verdict) async throws {
-        _ = try await store.commit(Step(verdict, of: lease), next: nil)
-    }
+    public func renew(for duration: Duration) async throws { try await held.renew(for: duration) }
 }
 
 /// One claimed item. It is settled once: acknowledged, put off, buried or handed back.
@@ -46,17 +43,13 @@ public struct QueueBatch<Value: Codable & Sendable>: Sendable {
 ///   ``LeatError/Code/leaseLost`` then, and has changed nothing.
 public struct QueueItem<Value: Codable & Sendable>: Sendable, Identifiable {
     package let item: Item
-    package let lease: Lease
-    package let store: any Store
-    private let run: String
+    package let held: HeldItems
     public let value: Value
 
-    package init(_ item: Item, _ value: Value, _ lease: Lease, _ store: any Store, _ run: String) {
+    package init(_ item: Item, _ value: Value, _ held: HeldItems) {
         self.item = item
         self.value = value
-        self.lease = lease
-        self.store = store
-        self.run = run
+        self.held = held
     }
 
     public var id: ItemID { item.id }
@@ -66,7 +59,7 @@ public struct QueueItem<Value: Codable & Sendable>: Sendable, Identifiable {
     public var claims: Int { item.claims }
     /// Stable over all attempts at the item, and used for no other item of any file: what is done elsewhere under it
     /// can be recognised when it is done again.
-    public var idempotencyKey: String { "\(run)/\(lease.stage)/\(id)/\(item.generation)" }
+    public var idempotencyKey: String { "\(held.run)/\(held.lease.stage)/\(id)/\(item.generation)" }
 
     /// It is done.
     public func acknowledge() async throws { try await settle(.done) }
@@ -91,9 +84,7 @@ public struct QueueItem<Value: Codable & Sendable>: Sendable, Identifiable {
     public func release() async throws { try await settle(.released) }
 
     /// Keeps it, and what was claimed together with it, for so long from now on.
-    public func renew(for duration: Duration) async throws { try await store.renew(lease, for: duration) }
+    public func renew(for duration: Duration) async throws { try await held.renew(for: duration) }
 
-    func settle(_ outcome: Outcome) async throws {
-        _ = try await store.commit(Step(.each([id: outcome]), of: lease), next: nil)
-    }
+    func settle(_ outcome: Outcome) async throws { try await held.settle([id: outcome]) }
 }

@@ -37,6 +37,8 @@ struct QueueDesk {
 
     init(places: Int) { self.places = places }
 
+    var isFull: Bool { taken >= places }
+
     mutating func next() -> Action {
         switch supply {
         case .open: return taken < places ? .claim(upTo: places - taken) : .wait

@@ -1,5 +1,6 @@
 public import Logging
 public import ServiceLifecycle
+internal import Synchronization
 
 /// Works on a queue's items, so many at once, as a service of your program.
 ///
@@ -72,7 +73,24 @@ public struct QueueService<Value: Codable & Sendable>: Service {
     private func work(
         _ events: AsyncStream<Event>, _ sender: AsyncStream<Event>.Continuation, _ patience: StorePatience
     ) async throws {
-        let run = try await patience.trying { [queue] in try await queue.taker.runID() }
+        // Others who use the same handle are not to have what they hold handed back at the end of this.
+        let queue = queue.another()
+        let run = try await patience.trying { try await queue.taker.runID() }
+        do {
+            try await work(on: queue, run, events, sender, patience)
+        } catch {
+            // The first error is the one to tell; should this fail too, the leases end.
+            try? await queue.handBack()
+            throw error
+        }
+        try await patience.trying { try await queue.handBack() }
+    }
+
+    private func work(
+        on queue: Queue<Value>, _ run: String, _ events: AsyncStream<Event>,
+        _ sender: AsyncStream<Event>.Continuation, _ patience: StorePatience
+    ) async throws {
+        let look = Look()
         try await withThrowingDiscardingTaskGroup { group in
             var desk = QueueDesk(places: concurrency)
             var mark: ChangeMark?
@@ -80,10 +98,12 @@ public struct QueueService<Value: Codable & Sendable>: Service {
             while true {
                 switch desk.next() {
                 case .claim(let limit):
-                    let claim = try await patience.trying { [queue, lease] in
+                    let claim = try await patience.trying { [lease] in
                         try await queue.claim(upTo: limit, for: lease)
                     }
                     desk.answered(claim.answer)
+                    // What it is woken by from here on is for somebody who has room.
+                    if desk.isFull { look.end() }
                     guard case .granted(let batch) = claim else { continue }
                     group.addTask {
                         try await orEnd(sender) { try await handle(batch, run, sender, patience) }
@@ -91,8 +111,8 @@ public struct QueueService<Value: Codable & Sendable>: Service {
                 case .look(let due):
                     group.addTask { [mark] in
                         try await orEnd(sender) {
-                            let seen = try await patience.cutShort { [queue] in
-                                try await queue.wait(since: mark, due: due)
+                            let seen = try await patience.cutShort {
+                                try await look.begin { try await queue.wait(since: mark, due: due) }
                             }
                             sender.yield(.looked(seen ?? mark))
                         }
@@ -111,7 +131,6 @@ public struct QueueService<Value: Codable & Sendable>: Service {
                 }
             }
         }
-        try await queue.handBack()
     }
 
     /// An error of one task ends the loop over the events too, which the group does not do by itself.
@@ -166,7 +185,7 @@ public struct QueueService<Value: Codable & Sendable>: Service {
     }
 
     private func handle(_ item: QueueItem<Value>, _ run: String, _ patience: StorePatience) async throws {
-        let activity = Activity(stage: item.lease.stage, queue: queue.name, runID: run, time: queue.store.time)
+        let activity = Activity(stage: item.held.lease.stage, queue: queue.name, runID: run, time: queue.store.time)
         activity.begin(item.item)
         try await withThrowingTaskGroup(of: Ending.self) { race in
             race.addTask { [handler] in
@@ -224,4 +243,22 @@ public struct QueueService<Value: Codable & Sendable>: Service {
             logger.warning("What became of the item came too late and was refused: \(error)")
         }
     }
+}
+
+/// One wait for work that can be ended by another task.
+private final class Look: Sendable {
+    private let task = Mutex<Task<ChangeMark, any Error>?>(nil)
+
+    func begin(_ wait: @escaping @Sendable () async throws -> ChangeMark) async throws -> ChangeMark {
+        // Awaited here: it is a task only so that it can be cancelled alone.
+        let waiting = Task { try await wait() }
+        task.withLock { $0 = waiting }
+        return try await withTaskCancellationHandler {
+            try await waiting.value
+        } onCancel: {
+            waiting.cancel()
+        }
+    }
+
+    func end() { task.withLock { $0.take() }?.cancel() }
 }

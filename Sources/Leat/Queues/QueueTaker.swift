@@ -1,6 +1,8 @@
 /// The worker that one handle of a queue claims as: enrolled with the first claim, under one number until it ends.
+///
+/// It ends when it is told to, or when nobody has the handle, nor anything that was claimed by it, any more.
 package actor QueueTaker {
-    private let stage: StageName
+    private let stage: StageSpec
     private let store: any Store
     private let pid: Int32
     private var worker: WorkerID?
@@ -9,18 +11,33 @@ package actor QueueTaker {
     private var run: String?
     private var tidied: Int64?
 
-    init(_ stage: StageName, on store: any Store, pid: Int32) {
+    init(_ stage: StageSpec, on store: any Store, pid: Int32) {
         self.stage = stage
         self.store = store
         self.pid = pid
     }
 
+    deinit {
+        guard let worker else { return }
+        // Nobody is left who could wait for it. Should it fail, the store finds the worker dead with its process.
+        Task.detached { [store] in try await store.end(worker, .stopped) }
+    }
+
+    /// A taker of its own for the same queue.
+    nonisolated func another() -> QueueTaker { QueueTaker(stage, on: store, pid: pid) }
+
     func claim(upTo limit: Int, for duration: Duration) async throws -> Claim {
+        guard stage.kind == .queue else {
+            throw LeatError(
+                .refused,
+                "Queue '\(stage.input.map(\.rawValue) ?? "")' belongs to a pipeline, whose stage '\(stage.name)' takes from it; nobody else can."
+            )
+        }
         try await tidyUp()
         while true {
             let worker = try await enrolled()
             do {
-                return try await store.claim(ClaimRequest(stage, worker: worker, limit: limit, for: duration))
+                return try await store.claim(ClaimRequest(stage.name, worker: worker, limit: limit, for: duration))
             } catch let error as LeatError where error.code == .leaseLost {
                 // Somebody took it for dead: what it held is gone, and it goes on under a new number.
                 if self.worker == worker { self.worker = nil }
@@ -38,9 +55,9 @@ package actor QueueTaker {
 
     /// Hands back what is held. The next claim enrolls anew.
     func end() async throws {
-        guard let worker else { return }
-        self.worker = nil
-        try await store.end(worker, .stopped)
+        guard let ended = worker else { return }
+        try await store.end(ended, .stopped)
+        if worker == ended { worker = nil }
     }
 
     private func enrolled() async throws -> WorkerID {
@@ -48,7 +65,7 @@ package actor QueueTaker {
         if let enrolling { return try await enrolling.value }
         // Awaited by all who claim meanwhile, the first of them here: enrolling twice would leave a worker behind.
         let task = Task { [store, stage, pid] in
-            try await store.enroll(Enrollment(stage: stage, pid: pid, sign: .process))
+            try await store.enroll(Enrollment(stage: stage.name, pid: pid, sign: .process))
         }
         enrolling = task
         defer { enrolling = nil }
@@ -57,11 +74,12 @@ package actor QueueTaker {
         return number
     }
 
-    /// About once a second: finds who died.
+    /// About once a second: finds who died, and removes what is not to be kept.
     private func tidyUp() async throws {
         let now = store.time.instant
         guard tidied.map({ now - $0 >= Duration.seconds(1).nanoseconds }) ?? true else { return }
         tidied = now
         _ = try await store.reap(supervisor: nil)
+        _ = try await store.prune(upTo: 2000)
     }
 }

@@ -178,10 +178,14 @@ public struct Plan: Sendable, Hashable, Codable {
 
     /// Tarjan's strongly connected components, which come out in reverse topological order.
     private static func order(_ stages: [StageSpec]) -> [[Int]] {
+        var takers: [QueueName: Int] = [:]
+        var followers: [StageName: [Int]] = [:]
+        for (index, stage) in stages.enumerated() {
+            if let input = stage.input { takers[input] = index }
+            for earlier in stage.after { followers[earlier, default: []].append(index) }
+        }
         let successors = stages.map { stage in
-            stages.indices.filter { other in
-                stages[other].input.map(stage.outputs.contains) ?? false || stages[other].after.contains(stage.name)
-            }
+            Set(stage.outputs.compactMap { takers[$0] } + (followers[stage.name] ?? [])).sorted()
         }
         var index = 0
         var indices = [Int?](repeating: nil, count: stages.count)

@@ -34,8 +34,8 @@ public protocol Store: Sendable {
     /// - Parameter policy: replaces what is written down; `nil` leaves it. Of a pipeline's queue it is refused.
     /// - Returns: what takes from it: of a queue on its own the stage of the same name.
     func makeQueue(_ name: QueueName, policy: StagePolicy?) async throws -> StageSpec
-    /// Completes a queue's set of producers: it takes no more items from outside the pipeline, and ends when its items
-    /// are settled and the stages that feed it have ended.
+    /// Completes a queue's set of producers: it closes as soon as the stages that feed it have ended, at once if there
+    /// are none, and takes nothing more then.
     func seal(_ queue: QueueName, by who: String) async throws
     /// Opens a queue for items from outside, whether it was closed or not, until it is sealed. Whatever followed from
     /// its end is taken back.
@@ -110,6 +110,13 @@ public protocol Store: Sendable {
     func restart(_ stage: StageName, by who: String) async throws
     /// Settles an item without effect. A leased item's lease is taken away first.
     func skip(_ item: ItemID, of stage: StageName, by who: String) async throws
+
+    /// Removes items that are done and that their queue's policy does not keep, the oldest first.
+    ///
+    /// - Parameter limit: at most so many of each queue, so that nobody waits for long.
+    /// - Returns: how many.
+    @discardableResult
+    func prune(upTo limit: Int) async throws -> Int
 
     // MARK: Observing
 

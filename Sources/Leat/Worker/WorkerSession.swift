@@ -139,6 +139,8 @@ final class WorkerSession {
                 logger.notice("Worker \(dead.worker) of stage '\(dead.stage)' was found ended: \(dead.ending.word).")
             }
             try await store.evaluate()
+            // Bounded, so that this worker's own work goes on beside others' that are faster.
+            for _ in 1...20 { if try await store.prune(upTo: 2000) < 2000 || isStopping { break } }
         } catch let error where error.isPassing {
             // The next time will do; its own steps are what has to wait.
             logger.debug("The store could not be looked after: \(error)")

@@ -51,8 +51,9 @@ extension ItemFormat {
         case .blob: return try jsonLine(["payload_base64": payload.jsonFields.base64 ?? ""])
         case .text(let text):
             guard isJSON(text.utf8) else { return try jsonLine(text) }
-            // Between its values only: inside a string a line break is escaped.
-            return String(text.map { $0.isNewline ? " " : $0 })
+            // Between its values only: inside a string these two are escaped.
+            let bytes = text.utf8.map { $0 == 0x0A || $0 == 0x0D ? UInt8(ascii: " ") : $0 }
+            return String(decoding: bytes, as: UTF8.self)
         }
     }
 

@@ -1,6 +1,8 @@
 /// Lines out of pieces of bytes as they come: what is read at once need not end with a line.
 struct LineSplitter {
     private var rest: [UInt8] = []
+    /// How many bytes of it are known to hold no end.
+    private var seen = 0
     private let limit: Int
 
     struct TooLong: Error {}
@@ -13,19 +15,20 @@ struct LineSplitter {
         rest += piece
         var lines: [[UInt8]] = []
         var start = rest.startIndex
-        while let end = rest[start...].firstIndex(of: UInt8(ascii: "\n")) {
+        while let end = rest[max(start, seen)...].firstIndex(of: UInt8(ascii: "\n")) {
             guard end - start <= limit else { throw TooLong() }
             lines.append(Array(rest[start..<end]))
             start = end + 1
         }
         if start > 0 { rest.removeSubrange(..<start) }
+        seen = rest.count
         guard rest.count <= limit else { throw TooLong() }
         return lines
     }
 
     /// The last line, if it has no end.
     mutating func finish() -> [UInt8]? {
-        defer { rest = [] }
+        defer { (rest, seen) = ([], 0) }
         return rest.isEmpty ? nil : rest
     }
 }

@@ -5,13 +5,13 @@ internal import Leat
 struct SealCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "seal",
-        abstract: "Closes a queue for items from outside: it ends when those that it has are settled.",
-        discussion: "A queue that stages of a pipeline feed ends when they have ended, too.")
+        abstract: "Closes a queue: it ends when the items that it has are settled.",
+        discussion: "One that stages of a pipeline feed closes when they have ended.")
 
     @OptionGroup var order: QueueOrder
 
     func run() async throws {
-        try await order.give("seal", "takes no more items from outside") { try await $0.seal($1, by: $2) }
+        try await order.give("seal", "is sealed") { try await $0.seal($1, by: $2) }
     }
 }
 
@@ -24,7 +24,7 @@ struct ReopenCommand: AsyncParsableCommand {
     @OptionGroup var order: QueueOrder
 
     func run() async throws {
-        try await order.give("reopen", "takes items from outside") { try await $0.reopen($1, by: $2) }
+        try await order.give("reopen", "is open") { try await $0.reopen($1, by: $2) }
     }
 }
 

@@ -41,7 +41,7 @@ extension SQLiteStore {
         }
         let consumer = plan.consumer(of: queue)?.name.rawValue ?? ""
         try compare(
-            "done items", "SELECT acknowledged - reopened FROM leat_counts WHERE stage = '\(consumer)'",
+            "done items", "SELECT acknowledged - reopened - pruned FROM leat_counts WHERE stage = '\(consumer)'",
             "SELECT count(*) FROM items_\(queue) WHERE state = 'done'")
         // What waits may come due between two statements: it is counted together with what is ready.
         try compare(
@@ -110,7 +110,7 @@ extension SQLiteStore {
         _ stage: StageName, _ queue: QueueName, _ database: Connection
     ) throws -> [Discrepancy] {
         let expected = try database.number(
-            "SELECT inserted FROM leat_edges WHERE stage = '\(stage)' AND queue = '\(queue)'")
+            "SELECT inserted - pruned FROM leat_edges WHERE stage = '\(stage)' AND queue = '\(queue)'")
         let found = try database.number("SELECT count(*) FROM q_\(queue) WHERE origin = '\(stage)'")
         guard expected != found else { return [] }
         return [

@@ -10,11 +10,10 @@ extension Transaction {
         let gate = try gate(request.worker, stage.name, queue)
         if let trip = gate.trip { return .refused(reason: trip) }
         // A suspect's worker holds nothing else: only so can a death be laid to its charge.
-        if gate.holdsSuspect { return .nothing(until: nil) }
+        if gate.holdsSuspect {
+            return stage.kind == .queue ? try nothing(stage, queue, request.worker) : .nothing(until: nil)
+        }
         try admitDue(queue)
-        // Who takes from a queue on its own may hold something at all times: it gets nothing new while a suspect waits,
-        // so that the suspect's turn comes.
-        if stage.kind == .queue, gate.holdsLease, try hasReadySuspect(queue) { return .nothing(until: nil) }
 
         if let full = try fullOutput(of: stage) { return try isSettled(stage, queue) ? .finished : .full(full) }
         let (allowed, wait) = try allowance(of: stage)
@@ -23,7 +22,13 @@ extension Transaction {
         }
         let limit = min(request.limit, allowed)
 
-        var items = try readyRows(queue, limit: limit, suspectsToo: !gate.holdsLease)
+        // Who takes from a queue on its own may hold something at all times: it gets nothing new when a suspect is next,
+        // so that the suspect's turn comes.
+        let isOwn = stage.kind == .queue
+        var items = try readyRows(queue, limit: limit, suspectsToo: isOwn || !gate.holdsLease)
+        if isOwn, gate.holdsLease, try isSuspectNext(items, queue) {
+            return try nothing(stage, queue, request.worker)
+        }
         var suspect = items.first?.suspect ?? 0
         var isCut = false
         if suspect > 0 {
@@ -55,7 +60,7 @@ extension Transaction {
         for row in items { try sql(Self.leaseRowQuery, queue).run(.id(row.item.id), .id(lease)) }
         try spend(count, of: stage)
         // There may be more for another.
-        if count == request.limit || suspect > 0 { rings.work(in: queue) }
+        if count == request.limit || suspect > 0 || isCut || range?.isRest == true { rings.work(in: queue) }
         return .granted(
             Lease(
                 id: lease, stage: stage.name, worker: request.worker,
@@ -114,6 +119,8 @@ extension Transaction {
         let items: [Item]
         let suspect: Int
         let claims: Int
+        /// It was handed back by others: there may be more after it.
+        var isRest = false
     }
 
     private func claimRange(
@@ -141,7 +148,7 @@ extension Transaction {
             try sql(Self.shortenLeaseQuery).run(.int(orphan.id), .int(hi + 1), .int(items.count))
         }
         return ClaimedRange(
-            lo: orphan.lo, hi: hi, items: items, suspect: orphan.suspect, claims: orphan.claims + 1)
+            lo: orphan.lo, hi: hi, items: items, suspect: orphan.suspect, claims: orphan.claims + 1, isRest: true)
     }
 
     /// Ids are selected, never computed: there may be gaps, and ids with a row of their own.
@@ -195,8 +202,10 @@ extension Transaction {
         return LeaseID(sql.lastInsertedID)
     }
 
-    private func hasReadySuspect(_ queue: QueueName) throws -> Bool {
-        try sql(Self.readySuspectQuery, queue).first(.text(queue.rawValue)) { $0.int(0) != 0 } ?? false
+    /// Whether what would be handed out next, after the rows that were found, is under suspicion.
+    private func isSuspectNext(_ rows: [ReadyRow], _ queue: QueueName) throws -> Bool {
+        if let first = rows.first { return first.suspect > 0 }
+        return try sql(Self.orphanQuery).first(.text(queue.rawValue), .int(1)) { $0.int(4) > 0 } ?? false
     }
 
     private func nothing(_ stage: StageSpec, _ queue: QueueName, _ worker: WorkerID) throws -> Claim {
@@ -280,13 +289,6 @@ extension Transaction {
         """
         INSERT INTO leat_leases (queue, worker, lo, hi, items, taken, suspect, claims, claimed_at, expires_at, clock)
         VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10)
-        """)
-
-    // qs_…_suspects and leat_leases_range.
-    static let readySuspectQuery = Query(
-        """
-        SELECT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'ready' AND suspect > 0)
-            OR EXISTS (SELECT 1 FROM leat_leases WHERE queue = ?1 AND worker IS NULL AND suspect > 0)
         """)
 
     // qs_…_waiting

@@ -17,9 +17,16 @@ extension Transaction {
         try sql(Self.renewQuery).run(.id(lease.id), .int(expiry(after: duration)), .text(time.bootID))
     }
 
-    /// Makes ready again what was held for too long. Nobody is suspected: a stopped process is no culprit.
+    /// Makes ready again what was held for too long. Nobody is suspected: a stopped process is no culprit. Whose process
+    /// is dead is left to those who find it dead (`reap`), which look first.
     func handBackExpired(_ queue: QueueName) throws {
-        for lease in try expiredLeases(of: queue) { try orphan(lease, suspect: nil) }
+        let expired = try expiredLeases(of: queue)
+        guard !expired.isEmpty else { return }
+        let run = try runID()
+        for lease in expired {
+            if let worker = lease.worker, try store.isGone(worker, in: run) { continue }
+            try orphan(lease, suspect: nil)
+        }
     }
 
     private func expiredLeases(of queue: QueueName) throws -> [HeldLease] {

@@ -33,6 +33,7 @@ extension Transaction {
     /// Makes a queue on its own, or finds the queue of that name and what takes from it.
     func makeQueue(_ name: QueueName, policy: StagePolicy?) throws -> StageSpec {
         let stored = try storedPlan()
+        if let stored { store.shared.withLock { $0.plan = stored } }
         if let stage = stored?.consumer(of: name) {
             guard let policy, policy != stage.policy else { return stage }
             guard stage.kind == .queue else {
@@ -46,12 +47,22 @@ extension Transaction {
         }
         let stage = StageSpec(queue: name, policy: policy ?? .queue)
         _ = try stored?.adding(stage)
+        guard (stored?.queues.count ?? 0) < Self.mostQueues else {
+            throw LeatError(
+                .refused,
+                "There are \(Self.mostQueues) queues in this database, the most that one may have; put what is alike into one queue, or begin another file."
+            )
+        }
         if stored == nil { try createRun(pipeline: nil) }
         try create(stage, at: stored?.stages.count ?? 0)
         try create(name, isSealed: false)
         try renewPlan()
         return stage
     }
+
+    /// Each is tables and indexes, which every connection reads when the schema changes, and a part of the views, of which
+    /// SQLite allows 500 (https://sqlite.org/limits.html).
+    static let mostQueues = 200
 
     /// Reads the plan again after a change, and makes the views of it. Names and counts are in the stored plan's order:
     /// so are the views.
@@ -70,15 +81,13 @@ extension Transaction {
     static func storedPlan(in database: Database) throws -> Plan? {
         guard let run = try Row.fetchOne(database, sql: "SELECT pipeline FROM leat_run") else { return nil }
         let pipeline: String? = run["pipeline"]
+        // A question a table, not a stage: there may be hundreds.
+        let outputs = try names(in: database, "SELECT stage, queue FROM leat_edges ORDER BY position")
+        let after = try names(in: database, "SELECT stage, earlier FROM leat_after ORDER BY earlier")
+        let shards = try names(in: database, "SELECT stage, shard FROM leat_producers ORDER BY position")
         var stages: [StageSpec] = []
         for row in try Row.fetchAll(database, sql: "SELECT * FROM leat_stages ORDER BY position") {
             let name: String = row["name"]
-            let outputs = try String.fetchAll(
-                database, sql: "SELECT queue FROM leat_edges WHERE stage = ? ORDER BY position", arguments: [name])
-            let after = try String.fetchAll(
-                database, sql: "SELECT earlier FROM leat_after WHERE stage = ? ORDER BY earlier", arguments: [name])
-            let shards = try String.fetchAll(
-                database, sql: "SELECT shard FROM leat_producers WHERE stage = ? ORDER BY position", arguments: [name])
             let policy: String = row["policy"]
             let input: String? = row["input"]
             let kind: String = row["kind"]
@@ -86,12 +95,17 @@ extension Transaction {
                 try StageSpec(
                     StageName(checking: name), kind: StageKind(rawValue: kind) ?? .consumer,
                     input: input.map { try QueueName(checking: $0) },
-                    outputs: outputs.map { try QueueName(checking: $0) },
-                    after: after.map { try StageName(checking: $0) }, takesAll: row["takes_all"],
-                    shards: input == nil ? shards.map { ShardName($0) } : [],
+                    outputs: (outputs[name] ?? []).map { try QueueName(checking: $0) },
+                    after: (after[name] ?? []).map { try StageName(checking: $0) }, takesAll: row["takes_all"],
+                    shards: input == nil ? (shards[name] ?? []).map { ShardName($0) } : [],
                     policy: try JSONDecoder().decode(StagePolicy.self, from: Data(policy.utf8))))
         }
         return try Plan(pipeline: pipeline, stages: stages)
+    }
+
+    /// What stands in the second column, by the first.
+    private static func names(in database: Database, _ sql: String) throws -> [String: [String]] {
+        try Row.fetchAll(database, sql: sql).reduce(into: [:]) { $0[$1[0], default: []].append($1[1]) }
     }
 
     /// - Parameter stored: the queues on their own that are there already.

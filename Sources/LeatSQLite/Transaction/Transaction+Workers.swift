@@ -32,7 +32,11 @@ extension Transaction {
     ///
     /// Only an item that was alone under suspicion from its claim on, in the hands of a worker that held nothing else,
     /// is charged; any other batch is halved, so that the culprit will stand alone.
-    func end(_ worker: WorkerID, _ ending: WorkerEnding, culprit: ItemID? = nil) throws -> DeathAccount {
+    ///
+    /// - Parameter isAlone: whether its process is known to have had nothing else in hand.
+    func end(
+        _ worker: WorkerID, _ ending: WorkerEnding, culprit: ItemID? = nil, isAlone: Bool = true
+    ) throws -> DeathAccount {
         let name = try sql(Self.stageQuery).first(.id(worker)) { StageName(unchecked: $0.text(0)) }
         guard let name else { return .nobody }
         let stage = try stage(name)
@@ -56,7 +60,7 @@ extension Transaction {
             try chargeStage(stage, ending, worker)
             return .stage
         }
-        if let lease = leases.first, leases.count == 1, lease.isLoneSuspect {
+        if isAlone, let lease = leases.first, leases.count == 1, lease.isLoneSuspect {
             try charge(try soleItem(of: lease), of: lease, stage, worker, ending)
             return .charged
         }

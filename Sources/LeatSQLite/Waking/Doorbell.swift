@@ -20,8 +20,6 @@ internal import Musl
 // @unchecked: the pointer never changes, and what it points to is only used through atomic operations.
 final class Doorbell: @unchecked Sendable {
     private let bell: UnsafeMutablePointer<leat_doorbell>
-    /// A wait blocks, and the pool's threads are for what does not.
-    private static let waiting = DispatchQueue(label: "leat.doorbells", attributes: .concurrent)
 
     /// - Parameter path: a file of its own, never the database; one is made if there is none.
     init(path: String) throws {
@@ -29,14 +27,28 @@ final class Doorbell: @unchecked Sendable {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw Self.failure(path) }
         defer { close(descriptor) }
-        // Longer than what is used, so that a shorter file of another version can't be mapped in part.
-        guard ftruncate(descriptor, off_t(size)) == 0 else { throw Self.failure(path) }
+        // With its room taken: to write into a hole of a file that is mapped would end the process on a full disk.
+        guard Self.reserve(size, descriptor) else { throw Self.failure(path) }
         guard let memory = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0), memory != MAP_FAILED
         else { throw Self.failure(path) }
         bell = memory.bindMemory(to: leat_doorbell.self, capacity: 1)
     }
 
     deinit { munmap(bell, Int(getpagesize())) }
+
+    private static func reserve(_ size: Int, _ descriptor: Int32) -> Bool {
+        #if canImport(Darwin)
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { return false }
+        if status.st_size >= off_t(size) { return true }
+        let zeros = [UInt8](repeating: 0, count: size)
+        return pwrite(descriptor, zeros, size, 0) == size
+        #else
+        let failure = posix_fallocate(descriptor, 0, off_t(size))
+        if failure != 0 { errno = failure }
+        return failure == 0
+        #endif
+    }
 
     private static func failure(_ path: String) -> LeatError {
         LeatError(.storeFailed, "The doorbell \(printable(path)) can't be opened: \(systemMessage()).")
@@ -55,7 +67,8 @@ final class Doorbell: @unchecked Sendable {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 guard visitor.enter(continuation) else { return }
-                Self.waiting.async { [self] in
+                // It blocks, and must take no thread from the pool that tasks run on: a serial queue brings its own.
+                DispatchQueue(label: "leat.doorbell").async { [self] in
                     let nanoseconds = UInt64(max(limit.nanoseconds, 0))
                     let isWoken = leat_doorbell_wait(bell, seen, nanoseconds) != 0
                     if !visitor.leave(.success(())), isWoken { leat_doorbell_pass_on(bell) }

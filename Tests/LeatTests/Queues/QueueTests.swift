@@ -154,6 +154,52 @@ struct QueueTests {
         #expect(try await numbers.claim(upTo: 3, for: .seconds(30)).batch?.values == [1, 2, 3])
     }
 
+    @Test("does nothing for a batch whose items were settled one by one")
+    func settledSingly() async throws {
+        let numbers = try await store.queue("numbers", of: Int.self)
+        try await numbers.put(contentsOf: 1...2)
+        let batch = try #require(try await numbers.claim(upTo: 2, for: .seconds(30)).batch)
+
+        for item in batch.items { try await item.bury(reason: "broken") }
+        try await batch.acknowledge()
+        try await batch.release()
+
+        #expect(try await numbers.status().dead == 2)
+        #expect(try await store.status().first?.refused == 0)
+    }
+
+    @Test("hands back what a handle held when nobody has it any more")
+    func forgotten() async throws {
+        let numbers = try await store.queue("numbers", of: Int.self)
+        try await numbers.put(contentsOf: 1...2)
+        func claimAndForget() async throws {
+            _ = try await store.queue("numbers", of: Int.self).claim(for: .seconds(9))
+        }
+
+        try await claimAndForget()
+        var mark = try await store.change(since: nil, within: .zero)
+        while try await store.workers().first?.ending == nil {
+            mark = try await store.change(since: mark, within: .seconds(60))
+        }
+
+        #expect(try await numbers.status().ready == 2)
+        #expect(try await store.workers().map(\.ending) == ["stopped"])
+    }
+
+    @Test("is finished for who holds its last item, under suspicion or not")
+    func finishedWithSuspect() async throws {
+        let numbers = try await store.queue("numbers", of: Int.self)
+        try await numbers.put(contentsOf: 1...2)
+        try await numbers.seal()
+        try await numbers.claim(upTo: 2, for: .seconds(30)).batch?.fail(PermanentError("torn"))
+        try await numbers.claim(for: .seconds(30)).batch?.acknowledge()
+
+        let last = try #require(try await numbers.claim(for: .seconds(30)).batch)
+        #expect(last.held.lease.isSuspect)
+        #expect(try await numbers.claim(for: .seconds(30)).isFinished)
+        try await last.acknowledge()
+    }
+
     @Test("is one claimer, however many tasks claim at once")
     func oneClaimer() async throws {
         let numbers = try await store.queue("numbers", of: Int.self)
