@@ -22,7 +22,7 @@ demo:
 	@FULL='$(FULL)' SEED='$(SEED)' Examples/Flights/demo.sh "$$(swift build -c release --show-bin-path)"
 
 test:
-	@.ci/set-up
+	@.ci/set-up python3
 	swift build --build-tests
 	swift test --skip-build --skip '$(STORES)'
 	swift test --skip-build --filter '$(STORES)'

@@ -93,6 +93,13 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "foreign-writer",
+            dependencies: ["Leat", "LeatSQLite", grdb],
+            path: "Examples/ForeignWriter",
+            exclude: ["foreign.py"],
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "leat-crash",
             dependencies: ["Leat", "LeatCLI", "LeatSQLite", grdb],
             path: "Tests/Crash/Program",
@@ -124,7 +131,8 @@ let package = Package(
         .testTarget(
             name: "ExampleTests",
             dependencies: [
-                "FlightsPipeline", "Leat", "LeatProcess", "LeatSQLite", "flights", "squares", grdb, subprocess, system,
+                "FlightsPipeline", "Leat", "LeatProcess", "LeatSQLite", "flights", "foreign-writer", "squares", grdb, logging,
+                subprocess, system,
             ],
             swiftSettings: settings
         ),

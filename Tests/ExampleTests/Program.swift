@@ -27,7 +27,7 @@ func run(_ program: String, _ arguments: [String], environment: [String: String]
     return Ending(status: result.terminationStatus, output: result.standardOutput, errors: result.standardError)
 }
 
-private func folderOfPrograms() throws -> URL {
+func folderOfPrograms() throws -> URL {
     #if canImport(Darwin)
     // The tests are a bundle that Xcode's helper has loaded: the programs stand beside it.
     guard let bundle = Bundle.allBundles.first(where: { $0.bundlePath.hasSuffix(".xctest") }) else {

@@ -140,8 +140,8 @@ CREATE TABLE leat_workers (
     supervisor INTEGER,
     boot TEXT,
     expires_at INTEGER,
-    started_at INTEGER NOT NULL,
-    seen_at INTEGER NOT NULL,
+    started_at INTEGER NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)),
+    seen_at INTEGER NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)),
     lease_ms INTEGER,
     log TEXT,
     ended_at INTEGER,
@@ -206,6 +206,9 @@ CREATE TABLE leat_events (
     item INTEGER
 ) STRICT;
 
+-- The wall clock in milliseconds, as SQLite tells it.
+CREATE VIEW leat_now AS SELECT CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) AS now;
+
 -- Written just before a checkpoint, so that the log is never fully copied when the checkpoint begins.
 CREATE TABLE leat_checkpoint (
     only INTEGER PRIMARY KEY CHECK (only = 1),
@@ -225,7 +228,7 @@ CREATE TABLE q_{name} (
     key TEXT,
     origin TEXT,
     parent INTEGER,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
 ) STRICT;
 
 -- A key is looked up before it is inserted; most items have none.
@@ -262,7 +265,7 @@ CREATE VIEW items_{name} AS
 SELECT
     i.id,
     CASE
-        WHEN s.state = 'waiting' AND s.visible_at <= CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)
+        WHEN s.state = 'waiting' AND s.visible_at <= (SELECT now FROM leat_now)
             THEN 'ready'
         WHEN s.state IS NOT NULL THEN s.state
         WHEN i.id >= q.frontier THEN 'ready'
@@ -288,3 +291,203 @@ FROM q_{name} AS i
 JOIN leat_queues AS q ON q.name = '{name}'
 LEFT JOIN qs_{name} AS s ON s.id = i.id
 LEFT JOIN leat_leases AS l ON s.id IS NULL AND l.queue = '{name}' AND i.id BETWEEN l.lo AND l.hi;
+
+-- @own
+-- What follows is applied to every queue on its own: how programs in other languages claim from it and settle what they
+-- claimed. An INSERT into one of these views is an order; each works in the transaction that it is part of, which must
+-- have begun with BEGIN IMMEDIATE.
+
+-- What strangers hold, one item a lease. INSERT INTO leat_claims_{name} (worker, expires_at) claims the next item, if one is
+-- ready; `expires_at` is in milliseconds since 1970.
+CREATE VIEW leat_claims_{name} AS
+SELECT
+    l.worker AS worker,
+    l.id AS lease,
+    i.id AS item,
+    i.payload AS payload,
+    i.key AS key,
+    coalesce(s.claims, l.claims) AS claims,
+    coalesce(s.attempts, 0) AS attempts,
+    l.expires_at AS expires_at
+FROM leat_leases AS l
+LEFT JOIN qs_{name} AS s ON s.state = 'leased' AND s.lease = l.id
+JOIN q_{name} AS i ON i.id = coalesce(l.lo, s.id)
+WHERE l.queue = '{name}' AND l.worker IS NOT NULL AND l.clock = 'wall';
+
+CREATE TRIGGER leat_claims_{name}_insert INSTEAD OF INSERT ON leat_claims_{name}
+BEGIN
+    SELECT RAISE(ABORT, 'leat: no live worker of that number is registered for queue {name}')
+    WHERE NOT EXISTS (SELECT 1 FROM leat_workers WHERE id = NEW.worker AND stage = '{name}' AND ended_at IS NULL);
+    SELECT RAISE(ABORT, 'leat: a claim names expires_at, in milliseconds since 1970, and in the future')
+    WHERE NEW.expires_at IS NULL OR NEW.expires_at <= (SELECT now FROM leat_now);
+    SELECT RAISE(ABORT, 'leat: the breaker of queue {name} has tripped')
+    WHERE EXISTS (SELECT 1 FROM leat_trips WHERE stage = '{name}');
+
+    UPDATE qs_{name} SET state = 'ready', visible_at = NULL WHERE state = 'waiting' AND visible_at <= (SELECT now FROM leat_now);
+
+    -- What other strangers have held for too long: their rows are ready again, their ranges are orphans.
+    UPDATE leat_leases SET
+        items = items - (SELECT count(*) FROM qs_{name} WHERE state = 'leased' AND lease = leat_leases.id)
+    WHERE queue = '{name}' AND clock = 'wall' AND expires_at <= (SELECT now FROM leat_now) AND lo IS NOT NULL;
+    UPDATE qs_{name} SET state = 'ready', lease = NULL
+    WHERE state = 'leased'
+        AND lease IN (
+            SELECT id FROM leat_leases WHERE queue = '{name}' AND clock = 'wall' AND expires_at <= (SELECT now FROM leat_now)
+        );
+    DELETE FROM leat_leases WHERE queue = '{name}' AND clock = 'wall' AND expires_at <= (SELECT now FROM leat_now) AND lo IS NULL;
+    UPDATE leat_leases SET worker = NULL, expires_at = NULL, clock = NULL
+    WHERE queue = '{name}' AND clock = 'wall' AND expires_at <= (SELECT now FROM leat_now);
+
+    -- The lease that is being made is the one with `taken` 0. First a row that is ready,
+    INSERT INTO leat_leases (queue, worker, items, taken, suspect, claims, claimed_at, expires_at, clock)
+    SELECT '{name}', NEW.worker, 1, 0, s.suspect, 0, (SELECT now FROM leat_now), NEW.expires_at, 'wall'
+    FROM qs_{name} AS s
+    WHERE s.state = 'ready' AND (s.suspect = 0 OR NOT EXISTS (SELECT 1 FROM leat_leases WHERE worker = NEW.worker))
+    ORDER BY s.priority DESC, s.id
+    LIMIT 1;
+    UPDATE qs_{name} SET
+        state = 'leased', claims = claims + 1,
+        lease = (SELECT id FROM leat_leases WHERE worker = NEW.worker AND taken = 0)
+    WHERE EXISTS (SELECT 1 FROM leat_leases WHERE worker = NEW.worker AND taken = 0)
+        AND id = (
+            SELECT s.id FROM qs_{name} AS s
+            WHERE s.state = 'ready'
+                AND (
+                    s.suspect = 0
+                    OR NOT EXISTS (SELECT 1 FROM leat_leases WHERE worker = NEW.worker AND taken > 0)
+                )
+            ORDER BY s.priority DESC, s.id
+            LIMIT 1
+        );
+
+    -- or else the first item of an orphan, which loses it,
+    INSERT INTO leat_leases (queue, worker, lo, hi, items, taken, suspect, claims, claimed_at, expires_at, clock)
+    SELECT '{name}', NEW.worker, x, x, 1, 0, suspect, claims + 1, (SELECT now FROM leat_now), NEW.expires_at, 'wall'
+    FROM (
+        SELECT
+            o.suspect AS suspect,
+            o.claims AS claims,
+            (
+                SELECT min(i.id) FROM q_{name} AS i
+                WHERE i.id BETWEEN o.lo AND o.hi AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id)
+            ) AS x
+        FROM leat_leases AS o
+        WHERE o.queue = '{name}' AND o.worker IS NULL
+            AND (o.suspect = 0 OR NOT EXISTS (SELECT 1 FROM leat_leases WHERE worker = NEW.worker))
+        ORDER BY o.lo
+        LIMIT 1
+    )
+    WHERE x IS NOT NULL AND NOT EXISTS (SELECT 1 FROM leat_leases WHERE worker = NEW.worker AND taken = 0);
+    DELETE FROM qs_{name}
+    WHERE state = 'done' AND generation = 0
+        AND EXISTS (
+            SELECT 1 FROM leat_leases AS f JOIN leat_leases AS o ON o.lo <= f.lo AND o.hi >= f.lo
+            WHERE f.worker = NEW.worker AND f.taken = 0 AND o.queue = '{name}' AND o.worker IS NULL
+                AND qs_{name}.id BETWEEN o.lo AND CASE o.items WHEN 1 THEN o.hi ELSE f.lo END
+        );
+    DELETE FROM leat_leases
+    WHERE queue = '{name}' AND worker IS NULL AND items = 1
+        AND EXISTS (
+            SELECT 1 FROM leat_leases AS f
+            WHERE f.worker = NEW.worker AND f.taken = 0 AND f.lo BETWEEN leat_leases.lo AND leat_leases.hi
+        );
+    UPDATE leat_leases SET
+        items = items - 1,
+        lo = 1 + (SELECT f.lo FROM leat_leases AS f WHERE f.worker = NEW.worker AND f.taken = 0)
+    WHERE queue = '{name}' AND worker IS NULL
+        AND EXISTS (
+            SELECT 1 FROM leat_leases AS f
+            WHERE f.worker = NEW.worker AND f.taken = 0 AND f.lo BETWEEN leat_leases.lo AND leat_leases.hi
+        );
+
+    -- or else the first one at or past the frontier, which moves past it.
+    INSERT INTO leat_leases (queue, worker, lo, hi, items, taken, suspect, claims, claimed_at, expires_at, clock)
+    SELECT '{name}', NEW.worker, i.id, i.id, 1, 0, 0, 1, (SELECT now FROM leat_now), NEW.expires_at, 'wall'
+    FROM q_{name} AS i
+    WHERE i.id >= (SELECT frontier FROM leat_queues WHERE name = '{name}')
+        AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id)
+        AND NOT EXISTS (SELECT 1 FROM leat_leases WHERE worker = NEW.worker AND taken = 0)
+    ORDER BY i.id
+    LIMIT 1;
+    DELETE FROM qs_{name}
+    WHERE state = 'done' AND generation = 0
+        AND id >= (SELECT frontier FROM leat_queues WHERE name = '{name}')
+        AND id < (SELECT f.lo FROM leat_leases AS f WHERE f.worker = NEW.worker AND f.taken = 0);
+    UPDATE leat_queues SET frontier = max(
+        frontier, (SELECT f.lo + 1 FROM leat_leases AS f WHERE f.worker = NEW.worker AND f.taken = 0)
+    )
+    WHERE name = '{name}'
+        AND EXISTS (SELECT 1 FROM leat_leases AS f WHERE f.worker = NEW.worker AND f.taken = 0 AND f.lo IS NOT NULL);
+
+    UPDATE leat_leases SET taken = 1 WHERE worker = NEW.worker AND taken = 0;
+END;
+
+-- What becomes of a claimed item. INSERT INTO leat_settlements_{name} (worker, lease, outcome, reason, delay_ms) fails when
+-- the lease is lost. `outcome` is 'done'; 'failed': an attempt is spent, and the item waits for `delay_ms` (a second if not
+-- given), or is dead after its last; 'dead': at once; or 'released': handed back without blame.
+CREATE VIEW leat_settlements_{name} AS
+SELECT NULL AS worker, NULL AS lease, NULL AS outcome, NULL AS reason, NULL AS delay_ms WHERE 0;
+
+CREATE TRIGGER leat_settlements_{name}_insert INSTEAD OF INSERT ON leat_settlements_{name}
+BEGIN
+    SELECT RAISE(ABORT, 'leat: this lease is lost, its item is with another; undo what was done for it here')
+    WHERE NOT EXISTS (SELECT 1 FROM leat_claims_{name} WHERE lease = NEW.lease AND worker = NEW.worker);
+    SELECT RAISE(ABORT, 'leat: an outcome is done, failed, dead or released')
+    WHERE NEW.outcome IS NULL OR NEW.outcome NOT IN ('done', 'failed', 'dead', 'released');
+
+    INSERT INTO leat_attempts (stage, queue, item, worker, failed_at, error)
+    SELECT '{name}', '{name}', c.item, c.worker, (SELECT now FROM leat_now), coalesce(NEW.reason, '')
+    FROM leat_claims_{name} AS c
+    WHERE c.lease = NEW.lease AND NEW.outcome IN ('failed', 'dead');
+
+    -- Counts of the stage, by which verify judges.
+    UPDATE leat_counts SET
+        acknowledged = acknowledged + (NEW.outcome = 'done'),
+        failures = failures + (NEW.outcome IN ('failed', 'dead')),
+        settled = settled + (NEW.outcome = 'done'),
+        crashes = 0, kills = 0
+    WHERE stage = '{name}';
+
+    -- A row for what leaves the straight path.
+    INSERT INTO qs_{name} (id, state, claims, attempts, kills, priority, visible_at, generation, reason)
+    SELECT
+        f.item,
+        CASE WHEN f.is_dead THEN 'dead' WHEN f.delay > 0 THEN 'waiting' ELSE 'ready' END,
+        f.claims, f.attempts, coalesce(s.kills, 0), coalesce(s.priority, 0),
+        CASE WHEN NOT f.is_dead AND f.delay > 0 THEN (SELECT now FROM leat_now) + f.delay END,
+        coalesce(s.generation, 0), coalesce(NEW.reason, '')
+    FROM (
+        SELECT
+            c.item AS item,
+            c.claims AS claims,
+            c.attempts + 1 AS attempts,
+            coalesce(NEW.delay_ms, 1000) AS delay,
+            NEW.outcome = 'dead' OR c.attempts + 1 >= (
+                SELECT json_extract(policy, '$.retry.attempts') FROM leat_stages WHERE name = '{name}'
+            ) AS is_dead
+        FROM leat_claims_{name} AS c
+        WHERE c.lease = NEW.lease AND NEW.outcome IN ('failed', 'dead')
+    ) AS f
+    LEFT JOIN qs_{name} AS s ON s.id = f.item
+    WHERE true
+    ON CONFLICT (id) DO UPDATE SET
+        state = excluded.state, attempts = excluded.attempts, suspect = 0, visible_at = excluded.visible_at,
+        reason = excluded.reason, lease = NULL;
+
+    -- A row that was claimed and is done is forgotten, unless something must still tell it from what is not.
+    DELETE FROM qs_{name}
+    WHERE state = 'leased' AND lease = NEW.lease AND NEW.outcome = 'done' AND generation = 0
+        AND id < (SELECT frontier FROM leat_queues WHERE name = '{name}')
+        AND NOT EXISTS (
+            SELECT 1 FROM leat_leases AS l WHERE l.queue = '{name}' AND qs_{name}.id BETWEEN l.lo AND l.hi
+        );
+    UPDATE qs_{name} SET state = 'done', lease = NULL, suspect = 0, reason = NULL
+    WHERE state = 'leased' AND lease = NEW.lease AND NEW.outcome = 'done';
+    UPDATE qs_{name} SET state = 'ready', lease = NULL
+    WHERE state = 'leased' AND lease = NEW.lease AND NEW.outcome = 'released';
+
+    -- A range that is handed back is an orphan; every other lease has ended.
+    UPDATE leat_leases SET worker = NULL, expires_at = NULL, clock = NULL
+    WHERE id = NEW.lease AND NEW.outcome = 'released' AND lo IS NOT NULL;
+    DELETE FROM leat_leases WHERE id = NEW.lease AND worker IS NOT NULL;
+END;

@@ -4,7 +4,7 @@ internal import Leat
 /// The schema's files, numbered and in order, as they are embedded in the binary.
 ///
 /// Each file has a part that is applied once and, after the line `-- @queue`, a part that is applied to every queue,
-/// old and new, with its name for `{name}`.
+/// old and new, with its name for `{name}`; after the line `-- @own` one that is applied to queues on their own.
 struct Migration: Sendable, Hashable {
     let version: Int
     let name: String
@@ -33,12 +33,17 @@ struct Migration: Sendable, Hashable {
 
     var global: String { String(text[..<(text.firstRange(of: Self.mark)?.lowerBound ?? text.endIndex)]) }
 
-    func perQueue(_ queue: QueueName) -> String {
+    /// - Parameter isOwn: whether the queue is on its own.
+    func perQueue(_ queue: QueueName, isOwn: Bool) -> String {
         guard let mark = text.firstRange(of: Self.mark) else { return "" }
-        return Query(String(text[mark.upperBound...])).text(for: queue)
+        let ownMark = text.firstRange(of: Self.ownMark)
+        let every = text[mark.upperBound..<(ownMark?.lowerBound ?? text.endIndex)]
+        let own = isOwn ? ownMark.map { text[$0.upperBound...] } ?? "" : ""
+        return Query(String(every + own)).text(for: queue)
     }
 
     private static let mark = "-- @queue\n"
+    private static let ownMark = "-- @own\n"
 
     /// Looks at a file before anything of it is changed, the journal's mode included.
     ///
@@ -126,10 +131,19 @@ struct Migration: Sendable, Hashable {
     static func apply(_ migrations: [Migration], to database: Database, path: String, at now: Int64) throws {
         let applied = try applied(migrations, in: database, path: path)
         let known = migrations.last?.version ?? 0
-        let queues = applied == 0 ? [] : try String.fetchAll(database, sql: "SELECT name FROM leat_queues")
+        let queues =
+            applied == 0
+            ? []
+            : try Row.fetchAll(
+                database,
+                sql: """
+                    SELECT q.name, s.kind = 'queue' FROM leat_queues AS q JOIN leat_stages AS s ON s.input = q.name
+                    """)
         for migration in migrations where migration.version > applied {
             try database.execute(sql: migration.global)
-            for queue in queues { try database.execute(sql: migration.perQueue(QueueName(checking: queue))) }
+            for queue in queues {
+                try database.execute(sql: migration.perQueue(QueueName(checking: queue[0]), isOwn: queue[1]))
+            }
             try database.execute(
                 sql: "INSERT INTO leat_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)",
                 arguments: [migration.version, migration.name, migration.checksum, now])

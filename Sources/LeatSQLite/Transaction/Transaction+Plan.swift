@@ -158,7 +158,10 @@ extension Transaction {
     private func create(_ queue: QueueName, isSealed: Bool) throws {
         try database.execute(
             sql: "INSERT INTO leat_queues (name, sealed) VALUES (?, ?)", arguments: [queue.rawValue, isSealed])
-        for migration in Migration.all { try database.execute(sql: migration.perQueue(queue)) }
+        for migration in Migration.all {
+            // Who puts into a queue is known, unless it is on its own.
+            try database.execute(sql: migration.perQueue(queue, isOwn: !isSealed))
+        }
     }
 
     private func write(_ policy: StagePolicy, of stage: StageName) throws {
