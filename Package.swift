@@ -93,6 +93,18 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "hello-queue",
+            dependencies: ["Leat", "LeatSQLite"],
+            path: "Examples/HelloQueue",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "outbox-service",
+            dependencies: ["Leat", "LeatSQLite", grdb, lifecycle, logging, signals],
+            path: "Examples/OutboxService",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "foreign-writer",
             dependencies: ["Leat", "LeatSQLite", grdb],
             path: "Examples/ForeignWriter",
@@ -131,8 +143,8 @@ let package = Package(
         .testTarget(
             name: "ExampleTests",
             dependencies: [
-                "FlightsPipeline", "Leat", "LeatProcess", "LeatSQLite", "flights", "foreign-writer", "squares", grdb, logging,
-                subprocess, system,
+                "FlightsPipeline", "Leat", "LeatProcess", "LeatSQLite", "flights", "foreign-writer",
+                "hello-queue", "outbox-service", "squares", grdb, logging, subprocess, system,
             ],
             swiftSettings: settings
         ),
