@@ -160,7 +160,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LeatSQLiteTests",
-            dependencies: ["Leat", "LeatSQLite", "LeatTesting", grdb],
+            dependencies: ["Leat", "LeatSQLite", "LeatTesting", grdb, lifecycle, logging, signals],
             swiftSettings: settings
         ),
         .testTarget(

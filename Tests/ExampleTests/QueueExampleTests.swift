@@ -29,9 +29,13 @@ struct HelloQueueTests {
         }
 
         #expect(outputs == ["Hello, Ada!\nHello, Grace!\n", "", "Hello, Barbara!\n"])
-        let source = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appending(path: "Examples/HelloQueue/HelloQueue.swift")
-        #expect(try String(contentsOf: source, encoding: .utf8).split(separator: "\n").count <= 20)
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let source = root.appending(path: "Examples/HelloQueue/HelloQueue.swift")
+        let text = try String(contentsOf: source, encoding: .utf8)
+        #expect(text.split(separator: "\n").count <= 20)
+        let readme = root.appending(path: "README.md")
+        #expect(try String(contentsOf: readme, encoding: .utf8).contains("```swift\n\(text)```\n"))
     }
 }
 

@@ -1,0 +1,65 @@
+import GRDB
+import Leat
+import LeatSQLite
+import Logging
+import ServiceLifecycle
+import UnixSignals
+
+// What the article Queues shows, as code that is compiled. ``DocumentationTests`` holds the article against this file.
+
+private struct Mail: Codable, Sendable {
+    var to: String
+}
+
+private func deliver(_ mail: Mail, under key: String) async throws {}
+
+private func opening() async throws {
+    let store = try await SQLiteStore.open("app.db")
+    let mails = try await store.queue("mails", of: Mail.self)
+    _ = mails
+}
+
+private func putting(_ mails: Queue<Mail>, _ batch: [Mail], _ store: SQLiteStore, _ email: String) async throws {
+    try await mails.put(Mail(to: "a@example.com"))
+    try await mails.put(contentsOf: batch)
+    try await mails.put(Mail(to: "b@example.com"), key: "welcome-17", delay: .seconds(60), priority: 1)
+
+    try await store.writing { db in
+        try db.execute(sql: "INSERT INTO customer (email) VALUES (?)", arguments: [email])
+        try mails.put(Mail(to: email), in: db)
+    }
+}
+
+private func claiming(_ mails: Queue<Mail>) async throws {
+    switch try await mails.claim(upTo: 10, for: .seconds(30)) {
+    case .granted(let batch):
+        for item in batch.items { try await deliver(item.value, under: item.idempotencyKey) }
+        try await batch.acknowledge()
+    case .empty:
+        break  // nothing is ready now
+    case .finished:
+        return  // and nothing ever will be
+    }
+}
+
+private func iterating(_ mails: Queue<Mail>) async throws {
+    for try await item in mails.items(for: .seconds(30)) {
+        try await deliver(item.value, under: item.idempotencyKey)
+        try await item.acknowledge()
+    }
+}
+
+private func serving(_ mails: Queue<Mail>, _ logger: Logger) async throws {
+    let mailer = QueueService(mails, concurrency: 8, logger: logger) { mail in
+        try await deliver(mail, under: ItemContext.current?.idempotencyKey ?? "")
+    }
+    try await ServiceGroup(services: [mailer], gracefulShutdownSignals: [.sigterm], logger: logger).run()
+}
+
+private func deciding(_ store: SQLiteStore) async throws {
+    let careful = StagePolicy(
+        retry: RetryPolicy(attempts: 5, base: .seconds(2), cap: .seconds(300)), breaker: .off,
+        keep: .recent(.seconds(86_400)))
+    let mails = try await store.queue("mails", of: Mail.self, policy: careful)
+    _ = mails
+}
