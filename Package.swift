@@ -130,6 +130,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "leat-bench-bounded",
+            dependencies: ["Leat", "LeatCLI"],
+            path: "Tests/Benchmarks/Bounded",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "leat-bench-wake",
             dependencies: ["Leat", "LeatSQLite", grdb],
             path: "Tests/Benchmarks/Wake",

@@ -79,6 +79,13 @@ extension SQLiteStore {
         }
     }
 
+    public func commit(_ steps: [Step]) async throws {
+        guard let stage = steps.first?.stage else { return }
+        try await countingRefusals(of: stage) {
+            try await write(countingAsWork: true) { transaction in for step in steps { try transaction.apply(step) } }
+        }
+    }
+
     public func commit(_ step: TransactionalStep, next: ClaimRequest?) async throws -> Claim? {
         try await countingRefusals(of: step.lease.stage) {
             try await write(countingAsWork: true) { transaction in

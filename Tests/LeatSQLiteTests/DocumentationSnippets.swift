@@ -63,3 +63,25 @@ private func deciding(_ store: SQLiteStore) async throws {
     let mails = try await store.queue("mails", of: Mail.self, policy: careful)
     _ = mails
 }
+
+private func streaming() throws -> Pipeline {
+    try Pipeline("pairs") {
+        Producer("count", to: "numbers", repeating: { 1...7 })
+        Transformer(
+            "pairs", from: "numbers", to: "sums",
+            stream: { (stream: StageStream<Int, Int>) in
+                var pair: [StageItem<Int>] = []
+                for try await number in stream {
+                    pair.append(number)
+                    if pair.count < 2 { continue }
+                    try await stream.put([pair[0].value + pair[1].value], answering: pair)
+                    pair = []
+                }
+                // At the end of its input it answers what is left; told to stop, it leaves that to be handed out again.
+                if await stream.ending == .complete, !pair.isEmpty {
+                    try await stream.put(pair.map(\.value), answering: pair)
+                }
+            })
+        Consumer("keep", from: "sums") { (_: Int) in }
+    }
+}

@@ -16,8 +16,8 @@ struct DocumentationTests {
     }
 
     /// The blocks of a language in an article.
-    private func blocks(_ language: String, in article: String) throws -> [String] {
-        let parts = try text("Sources/Leat/Leat.docc/\(article).md").components(separatedBy: "```\(language)\n")
+    private func blocks(_ language: String, in path: String) throws -> [String] {
+        let parts = try text(path).components(separatedBy: "```\(language)\n")
         return parts.dropFirst().compactMap { $0.components(separatedBy: "\n```").first }
     }
 
@@ -27,7 +27,7 @@ struct DocumentationTests {
         // A stranger reads the host's clock.
         let store = try await SQLiteStore.open(fixture.path)
         _ = try await store.queue("jobs", of: [UInt8].self)
-        let blocks = try blocks("sql", in: "SchemaReference")
+        let blocks = try blocks("sql", in: "Sources/Leat/Leat.docc/SchemaReference.md")
 
         try fixture.bare { db in for block in blocks { try db.execute(sql: block) } }
 
@@ -73,9 +73,11 @@ struct DocumentationTests {
             text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         }
         let compiled = trimmed(try text("Tests/LeatSQLiteTests/DocumentationSnippets.swift"))
-        let blocks = try blocks("swift", in: "Queues")
+        // The README's programs are held against their files by the examples' tests.
+        let readme = try blocks("swift", in: "README.md").filter { !$0.contains("@main") }
+        let blocks = try blocks("swift", in: "Sources/Leat/Leat.docc/Queues.md") + readme
 
-        #expect(blocks.count >= 7)
+        #expect(blocks.count >= 8)
         for block in blocks { #expect(compiled.contains(trimmed(block)), "\(block)") }
     }
 }

@@ -65,7 +65,7 @@ struct QueryPlanTests {
                 "INDEX qs_raw_waiting", "INDEX qs_raw_leased",
             ]),
         Expectation(
-            name: "exhaustion but for one's own", query: Transaction.exhaustedButForQuery,
+            name: "whether all is handed out", query: Transaction.handedOutQuery,
             uses: [
                 "SEARCH i USING INTEGER PRIMARY KEY", "INDEX leat_leases_range", "INDEX qs_raw_ready",
                 "INDEX qs_raw_waiting",

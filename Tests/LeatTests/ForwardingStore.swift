@@ -47,6 +47,7 @@ extension ForwardingStore {
         try await base.claimAll(stage, worker: worker)
     }
     func commit(_ step: Step, next: ClaimRequest?) async throws -> Claim? { try await base.commit(step, next: next) }
+    func commit(_ steps: [Step]) async throws { try await base.commit(steps) }
     func commit(_ step: TransactionalStep, next: ClaimRequest?) async throws -> Claim? {
         try await base.commit(step, next: next)
     }

@@ -4,10 +4,12 @@ extension MemoryState {
         handBackExpired(queue, at: moment)
         if let trip = stages[stage].trip { return .refused(reason: trip) }
         let held = workers[worker].leases
+        let isOwn = stages[stage].spec.kind == .queue
+        let isIntended = request.holding == .isIntended
         // A suspect is alone with its worker, so that a death can be charged to it.
         if held.contains(where: { leases[$0].map { $0.suspect > 0 } ?? false }) {
-            return stages[stage].spec.kind == .queue
-                ? try nothing(stage, queue, request.worker, at: moment) : .nothing(until: nil)
+            if isIntended { return .settleFirst }
+            return isOwn ? try nothing(stage, queue, request, at: moment) : .nothing(until: nil)
         }
         guard try mayRun(stage) else { return .nothing(until: nil) }
 
@@ -17,29 +19,31 @@ extension MemoryState {
         guard allowed > 0 else {
             return try isSettled(stage) ? .finished : .nothing(until: moment.wallClock + wait.milliseconds + 1)
         }
-        // Who takes from a queue on its own may hold something at all times: it gets nothing new when a suspect is next,
-        // so that the suspect's turn comes.
-        let isOwn = stages[stage].spec.kind == .queue
-        if isOwn, !held.isEmpty, queues[queue].isSuspectNext() {
-            return try nothing(stage, queue, request.worker, at: moment)
+        // Who takes from a queue on its own, or works on a window, may hold something at all times: it gets nothing new
+        // when a suspect is next, so that the suspect's turn comes.
+        if isOwn || isIntended, !held.isEmpty, queues[queue].isSuspectNext() {
+            return isIntended ? .settleFirst : try nothing(stage, queue, request, at: moment)
         }
         let id = LeaseID(lastLease + 1)
         let (items, areSuspects) = queues[queue].take(
-            upTo: min(request.limit, allowed), suspectsToo: isOwn || held.isEmpty, into: id)
+            upTo: min(request.limit, allowed), suspectsToo: isOwn || isIntended || held.isEmpty, into: id)
         spend(items.count, of: stage, at: moment)
         guard items.isEmpty else {
             let claim = grant(id, items, areSuspects: areSuspects, stage, queue, request.worker)
             leases[id]?.expiry = request.duration.map { MemoryExpiry(after: $0, at: moment) }
             return claim
         }
-        return try nothing(stage, queue, request.worker, at: moment)
+        return try nothing(stage, queue, request, at: moment)
     }
 
     private mutating func nothing(
-        _ stage: Int, _ queue: Int, _ worker: WorkerID, at moment: MemoryMoment
+        _ stage: Int, _ queue: Int, _ request: ClaimRequest, at moment: MemoryMoment
     ) throws -> Claim {
         let isOwn = stages[stage].spec.kind == .queue
-        if isOwn ? isFinished(queue, for: worker) : try isSettled(stage) { return .finished }
+        // Of those who each hold a part nobody can wait for the others: what is handed back later is claimed again.
+        let holds = leases.values.contains { $0.worker == request.worker }
+        if isOwn || request.holding == .isIntended, holds, isHandedOut(queue) { return .finished }
+        if try isSettled(stage) { return .finished }
         return .nothing(until: [queues[queue].nextDue(), nextExpiry(queue, at: moment)].compactMap { $0 }.min())
     }
 

@@ -14,6 +14,15 @@ extension MemoryState {
         return try next.map { try claim($0, at: moment) }
     }
 
+    /// Steps under several leases: every fence first, then all of them, or nothing.
+    mutating func commit(_ steps: [Step], at moment: MemoryMoment) throws {
+        for step in steps {
+            let lease = try fence(step)
+            try check(step.outputs, of: lease.stage)
+        }
+        for step in steps { _ = try commit(step, next: nil, at: moment) }
+    }
+
     /// Counts a step that came too late.
     ///
     /// - Throws: ``LeatError/Code/leaseLost`` unless the lease is the worker's and holds every item that is named.

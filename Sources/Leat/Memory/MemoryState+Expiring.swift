@@ -19,11 +19,10 @@ extension MemoryState {
         leases.values.lazy.filter { $0.queue == queue }.compactMap { $0.expiry?.wallClock(at: moment) }.min()
     }
 
-    /// Whether a queue is closed, and nobody but this worker holds any unsettled item of it.
-    func isFinished(_ queue: Int, for worker: WorkerID) -> Bool {
-        guard queues[queue].isClosed else { return false }
-        let own = leases.values.filter { $0.queue == queue && $0.worker == worker }.reduce(0) { $0 + $1.remaining }
-        return queues[queue].counts.unsettled == Int64(own)
+    /// Whether a queue is closed, and all that is left of it is in somebody's hands.
+    func isHandedOut(_ queue: Int) -> Bool {
+        let counts = queues[queue].counts
+        return queues[queue].isClosed && counts[.ready] + counts[.waiting] == 0
     }
 
     /// Lets a lease last so long from now on.

@@ -168,6 +168,8 @@ extension MemoryStore {
         try perform { try $0.commit(step, next: next, at: $1) }
     }
 
+    public func commit(_ steps: [Step]) async throws { try perform { try $0.commit(steps, at: $1) } }
+
     public func commit(_ step: TransactionalStep, next: ClaimRequest?) async throws -> Claim? {
         throw MemoryState.needsDatabase("Stage '\(step.lease.stage)'")
     }

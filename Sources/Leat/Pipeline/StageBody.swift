@@ -8,6 +8,8 @@ package enum StageBody: Sendable {
     case batch(BatchBody)
     /// Called once, with the whole input, when that is closed.
     case all(BatchBody)
+    /// Called with the input as a sequence, as long as something comes; it answers by itself.
+    case stream(StreamBody)
     /// Called once an item inside the transaction of its acknowledgement.
     case transactionalItem(@Sendable (any TransactionContext, Item) throws -> [Output])
     /// Called once, with the whole input, inside the transaction of its acknowledgement and its ending.
@@ -17,6 +19,9 @@ package enum StageBody: Sendable {
     /// The same inside the transaction of its ending.
     case transactionalAfter(@Sendable (any TransactionContext) throws -> Void)
 }
+
+/// One call of a stage's stream function.
+package typealias StreamBody = @Sendable (StreamDesk) async throws -> Void
 
 /// Decodes a batch and makes the call that works on it.
 package typealias BatchBody = @Sendable ([Item]) -> PreparedBatch<() async throws -> [Output]>

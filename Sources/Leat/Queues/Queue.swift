@@ -175,6 +175,7 @@ extension Queue {
             case .granted(let lease):
                 guard let batch = try await read(lease, run) else { continue }
                 return .granted(batch)
+            case .settleFirst: return .empty(dueIn: nil)
             case .nothing(let until):
                 return .empty(dueIn: until.map { .milliseconds(max($0 - store.time.wallClock, 0)) })
             case .finished: return .finished

@@ -4,7 +4,7 @@ public enum QueueClaim<Value: Codable & Sendable>: Sendable {
     /// Nothing is ready now, and more may come. When something is known to come, by a delay, a back-off or the end of
     /// another's lease, `dueIn` tells how soon.
     case empty(dueIn: Duration?)
-    /// The queue is closed and all of it is settled, but for what this handle itself still holds.
+    /// The queue is closed and all of it is settled; or this handle holds some of it, and the rest is in others' hands.
     case finished
 
     public var batch: QueueBatch<Value>? { if case .granted(let batch) = self { batch } else { nil } }

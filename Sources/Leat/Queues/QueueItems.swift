@@ -8,7 +8,8 @@ public enum WhenEmpty: Sendable, Hashable, CaseIterable {
 
 /// The items of a queue as they are claimed: what ``Queue/items(for:upTo:whenEmpty:)`` gives.
 ///
-/// It ends when the queue is closed and everything but what this handle holds is settled. A cancelled task gets a
+/// It ends when the queue is closed and nothing of it is left. As long as others have some in hand it waits, since that may
+/// come back; but when this handle holds some as well, it ends, so that you can settle them. A cancelled task gets a
 /// `CancellationError`, so that the end of the sequence is the end of the queue.
 public struct QueueItems<Value: Codable & Sendable>: AsyncSequence, Sendable {
     public typealias Element = QueueItem<Value>

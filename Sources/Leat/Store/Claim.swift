@@ -7,14 +7,28 @@ public struct ClaimRequest: Sendable, Hashable {
     /// How long the items stay the worker's unless it renews the lease, for a queue on its own, which demands it.
     /// `nil`: as long as the worker lives, which is what a pipeline's stages claim by.
     public var duration: Duration?
+    public var holding: Holding
 
-    public init(_ stage: StageName, worker: WorkerID, limit: Int, for duration: Duration? = nil) {
+    /// Whether a worker of a pipeline means to claim more while it holds something.
+    public enum Holding: Sendable, Hashable {
+        /// It settles first; what it may still hold is like anybody's.
+        case isNotIntended
+        /// It works on a window: what it holds itself does not keep its input from being finished, and it is told to
+        /// settle when a suspect is next.
+        case isIntended
+    }
+
+    public init(
+        _ stage: StageName, worker: WorkerID, limit: Int, for duration: Duration? = nil,
+        holding: Holding = .isNotIntended
+    ) {
         precondition(limit >= 1, "a claim asks for at least one item")
         precondition(duration.map { $0 > .zero } ?? true, "a lease lasts longer than nothing")
         self.stage = stage
         self.worker = worker
         self.limit = limit
         self.duration = duration
+        self.holding = holding
     }
 
     /// Why it does not suit the stage, if it does not.
@@ -69,9 +83,11 @@ public enum Claim: Sendable, Hashable {
     case granted(Lease)
     /// Nothing is ready now. `until` tells when something is due (wall clock, milliseconds), if that is known.
     case nothing(until: Int64?)
-    /// The stage's input is closed and all of it is settled. On a queue on its own what the worker itself still holds
-    /// does not count, so that it can settle it in the end.
+    /// The stage's input is closed and all of it is settled. To one who holds some of it, on a queue on its own or by
+    /// intention: the rest is in others' hands; so that nobody waits for another to settle first.
     case finished
+    /// What is next is under suspicion and is handed out alone: settle first what you hold. To those who intend to hold.
+    case settleFirst
     /// Nothing is handed out as long as this queue, which the stage puts into, holds as much as it may.
     case full(QueueName)
     /// The stage hands out nothing, for the given reason: a trip, or too many crashes.

@@ -89,6 +89,10 @@ public protocol Store: Sendable {
     ///
     /// - Throws: ``LeatError/Code/leaseLost``, with nothing committed and the refusal counted.
     func commit(_ step: Step, next: ClaimRequest?) async throws -> Claim?
+    /// Commits steps of one worker under several leases, in one transaction.
+    ///
+    /// - Throws: ``LeatError/Code/leaseLost`` when one of them is lost, with nothing of any committed.
+    func commit(_ steps: [Step]) async throws
     /// Does a step's work inside its transaction and commits both.
     func commit(_ step: TransactionalStep, next: ClaimRequest?) async throws -> Claim?
     /// Does the work of a whole input inside the transaction of its acknowledgement and its ending.

@@ -79,7 +79,7 @@ extension WorkerSession {
         case .all(let body): return try await workOnAll(lease, body)
         case .transactionalItem(let body): return try await workInside(on: lease, body)
         case .transactionalAll(let body): return try await workOnAllInside(lease, body)
-        case .source, .after, .transactionalAfter: preconditionFailure("a stage without input claims nothing")
+        case .source, .after, .transactionalAfter, .stream: preconditionFailure("this stage claims in its own way")
         }
     }
 

@@ -52,7 +52,7 @@ extension WorkerSession {
         case .source(let body): return try await run(hold, body)
         case .after(let body): return try await runAfter(hold, body)
         case .transactionalAfter(let body): return try await runAfterInside(hold, body)
-        case .item, .batch, .all, .transactionalItem, .transactionalAll:
+        case .item, .batch, .all, .stream, .transactionalItem, .transactionalAll:
             preconditionFailure("a stage with an input opens no shard")
         }
     }

@@ -9,7 +9,8 @@ final class WorkerSession {
     let store: any Store
     let activity: Activity
     let heartbeat: Heartbeat
-    private let patience: StorePatience
+    let patience: StorePatience
+    let upkeep: Upkeep
     private(set) var worker: WorkerID
     private(set) var logger: Logger
 
@@ -17,7 +18,6 @@ final class WorkerSession {
     var batchSize: BatchSize
     /// Failures of the stage itself since it last made progress here.
     private var failuresInARow = 0
-    private var tidied: Int64
     /// What was there when it last looked in vain.
     private var marks: [Awaited: ChangeMark] = [:]
 
@@ -32,7 +32,7 @@ final class WorkerSession {
         self.heartbeat = heartbeat
         self.patience = patience
         self.logger = logger
-        tidied = store.time.instant
+        upkeep = Upkeep(store, stop: patience.stop, logger: logger)
         batchSize = BatchSize(most: stage.batch, concurrency: stage.concurrency)
         worker = try await patience.trying { try await store.enroll(enrollment) }
         began()
@@ -42,6 +42,7 @@ final class WorkerSession {
     func run() async throws -> WorkerExit {
         switch stage.body {
         case .source, .after, .transactionalAfter: try await produce()
+        case .stream(let body): try await stream(body)
         case .item, .batch, .all, .transactionalItem, .transactionalAll: try await consume()
         }
     }
@@ -130,22 +131,7 @@ final class WorkerSession {
         try await tidyUp()
     }
 
-    /// About once a second, busy or idle: finds who died, and what a crash kept from being evaluated.
-    func tidyUp() async throws {
-        guard !isStopping, store.time.instant - tidied >= Duration.seconds(1).nanoseconds else { return }
-        tidied = store.time.instant
-        do {
-            for dead in try await store.reap(supervisor: nil) {
-                logger.notice("Worker \(dead.worker) of stage '\(dead.stage)' was found ended: \(dead.ending.word).")
-            }
-            try await store.evaluate()
-            // Bounded, so that this worker's own work goes on beside others' that are faster.
-            for _ in 1...20 { if try await store.prune(upTo: 2000) < 2000 || isStopping { break } }
-        } catch let error where error.isPassing {
-            // The next time will do; its own steps are what has to wait.
-            logger.debug("The store could not be looked after: \(error)")
-        }
-    }
+    func tidyUp() async throws { try await upkeep.look() }
 
     // MARK: Committing
 

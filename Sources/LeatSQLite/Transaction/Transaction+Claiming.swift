@@ -10,8 +10,10 @@ extension Transaction {
         let gate = try gate(request.worker, stage.name, queue)
         if let trip = gate.trip { return .refused(reason: trip) }
         // A suspect's worker holds nothing else: only so can a death be laid to its charge.
+        let isIntended = request.holding == .isIntended
         if gate.holdsSuspect {
-            return stage.kind == .queue ? try nothing(stage, queue, request.worker) : .nothing(until: nil)
+            if isIntended { return .settleFirst }
+            return stage.kind == .queue ? try nothing(stage, request, holdsLease: true) : .nothing(until: nil)
         }
         try admitDue(queue)
 
@@ -22,12 +24,12 @@ extension Transaction {
         }
         let limit = min(request.limit, allowed)
 
-        // Who takes from a queue on its own may hold something at all times: it gets nothing new when a suspect is next,
-        // so that the suspect's turn comes.
-        let isOwn = stage.kind == .queue
-        var items = try readyRows(queue, limit: limit, suspectsToo: isOwn || !gate.holdsLease)
-        if isOwn, gate.holdsLease, try isSuspectNext(items, queue) {
-            return try nothing(stage, queue, request.worker)
+        // Who takes from a queue on its own, or works on a window, may hold something at all times: it gets nothing new
+        // when a suspect is next, so that the suspect's turn comes.
+        let mayHold = stage.kind == .queue || isIntended
+        var items = try readyRows(queue, limit: limit, suspectsToo: mayHold || !gate.holdsLease)
+        if mayHold, gate.holdsLease, try isSuspectNext(items, queue) {
+            return isIntended ? .settleFirst : try nothing(stage, request, holdsLease: true)
         }
         var suspect = items.first?.suspect ?? 0
         var isCut = false
@@ -52,7 +54,7 @@ extension Transaction {
             suspect = range?.suspect ?? 0
         }
         let count = items.count + (range?.items.count ?? 0)
-        guard count > 0 else { return try nothing(stage, queue, request.worker) }
+        guard count > 0 else { return try nothing(stage, request, holdsLease: gate.holdsLease) }
 
         let lease = try insertLease(
             queue, request.worker, range: range, items: count, suspect: suspect,
@@ -208,13 +210,14 @@ extension Transaction {
         return try sql(Self.orphanQuery).first(.text(queue.rawValue), .int(1)) { $0.int(4) > 0 } ?? false
     }
 
-    private func nothing(_ stage: StageSpec, _ queue: QueueName, _ worker: WorkerID) throws -> Claim {
-        guard stage.kind == .queue else {
-            if try isSettled(stage, queue) { return .finished }
-            return .nothing(until: try nextDue(queue))
-        }
-        if try isClosed(queue), try isExhausted(queue, butFor: worker) { return .finished }
-        return .nothing(until: [try nextDue(queue), try nextExpiry(queue)].compactMap { $0 }.min())
+    private func nothing(_ stage: StageSpec, _ request: ClaimRequest, holdsLease: Bool) throws -> Claim {
+        guard let queue = stage.input else { return .nothing(until: nil) }
+        let mayHold = stage.kind == .queue || request.holding == .isIntended
+        // Of those who each hold a part nobody can wait for the others: what is handed back later is claimed again.
+        if mayHold, holdsLease, try isClosed(queue), try isHandedOut(queue) { return .finished }
+        if try isSettled(stage, queue) { return .finished }
+        let expiry = stage.kind == .queue ? try nextExpiry(queue) : nil
+        return .nothing(until: [try nextDue(queue), expiry].compactMap { $0 }.min())
     }
 
     private func nextDue(_ queue: QueueName) throws -> Int64? {

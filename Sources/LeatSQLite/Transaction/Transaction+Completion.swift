@@ -38,9 +38,9 @@ extension Transaction {
         try sql(Self.exhaustedQuery, queue).first(.text(queue.rawValue)) { $0.int(0) != 0 } ?? false
     }
 
-    /// Nothing of the queue is ready or waiting, and nobody but this worker holds any of it.
-    func isExhausted(_ queue: QueueName, butFor worker: WorkerID) throws -> Bool {
-        try sql(Self.exhaustedButForQuery, queue).first(.text(queue.rawValue), .id(worker)) { $0.int(0) != 0 } ?? false
+    /// Nothing of the queue is ready or waiting: all that is left of it is in somebody's hands.
+    func isHandedOut(_ queue: QueueName) throws -> Bool {
+        try sql(Self.handedOutQuery, queue).first(.text(queue.rawValue)) { $0.int(0) != 0 } ?? false
     }
 
     func isSealed(_ queue: QueueName) throws -> Bool {
@@ -167,15 +167,15 @@ extension Transaction {
             AND NOT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'leased')
         """)
 
-    // The same, and leat_leases_range for the leases: a leased row is never without one.
-    static let exhaustedButForQuery = Query(
+    // The same; a lease without a worker is ready.
+    static let handedOutQuery = Query(
         """
         SELECT NOT EXISTS (
                 SELECT 1 FROM q_{name} AS i
                 WHERE i.id >= (SELECT frontier FROM leat_queues WHERE name = ?1)
                     AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id)
             )
-            AND NOT EXISTS (SELECT 1 FROM leat_leases WHERE queue = ?1 AND worker IS NOT ?2)
+            AND NOT EXISTS (SELECT 1 FROM leat_leases WHERE queue = ?1 AND worker IS NULL)
             AND NOT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'ready')
             AND NOT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'waiting')
         """)

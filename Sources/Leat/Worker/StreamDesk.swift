@@ -1,0 +1,160 @@
+/// The store's side of one call of a stage's stream function: what it is given, and what it answers.
+///
+/// It may hold items of several leases at once, as a window does. Each answer is one transaction, whatever leases its
+/// items are of.
+package actor StreamDesk {
+    private let stage: StageDefinition
+    private let store: any Store
+    private let worker: WorkerID
+    private let upkeep: Upkeep
+    private let patience: StorePatience
+    private let activity: Activity
+    private let heartbeat: Heartbeat
+
+    /// Claimed, and not given out yet.
+    private var waiting: ArraySlice<Item> = []
+    /// The lease of each item that is claimed and not settled.
+    private var leases: [ItemID: Lease] = [:]
+    private var given = 0
+    /// What it was given is under suspicion, and alone.
+    private(set) var isSuspect = false
+    private var mark: ChangeMark?
+    private(set) var ending: StreamEnding?
+    /// Why the stage hands out nothing more.
+    private(set) var refusal: String?
+    /// What the store threw: it is not the function's.
+    private(set) var storeError: (any Error)?
+
+    init(
+        _ stage: StageDefinition, on store: any Store, _ worker: WorkerID, _ upkeep: Upkeep, _ patience: StorePatience,
+        _ activity: Activity, _ heartbeat: Heartbeat
+    ) {
+        self.stage = stage
+        self.store = store
+        self.worker = worker
+        self.upkeep = upkeep
+        self.patience = patience
+        self.activity = activity
+        self.heartbeat = heartbeat
+    }
+
+    func runID() async throws -> String { try await patience.trying { [store] in try await store.runID() } }
+
+    /// Whether the function has been given anything.
+    var hasGiven: Bool { given > 0 }
+
+    // MARK: What the function is given
+
+    /// The next item; `nil` when the input has come to its end, which ``ending`` tells.
+    func next() async throws -> Item? {
+        activity.rest()
+        do {
+            while ending == nil {
+                if heartbeat.isLost || patience.stop.isAsked { return end(.drain) }
+                if let item = waiting.popFirst() {
+                    given += 1
+                    // Until the next one is asked for, or this one is answered.
+                    activity.begin(item)
+                    return item
+                }
+                // A suspect stands alone, so that what becomes of it tells whose fault it was.
+                if isSuspect { return end(.drain) }
+                try await upkeep.look()
+                try await claim()
+            }
+            return nil
+        } catch {
+            storeError = error
+            throw error
+        }
+    }
+
+    private func end(_ ending: StreamEnding) -> Item? {
+        self.ending = ending
+        return nil
+    }
+
+    private func claim() async throws {
+        let request = ClaimRequest(stage.name, worker: worker, limit: stage.batch, holding: .isIntended)
+        switch try await patience.trying({ [store] in try await store.claim(request) }) {
+        case .granted(let lease):
+            isSuspect = lease.isSuspect
+            for item in lease.items { leases[item.id] = lease }
+            waiting = lease.items[...]
+        case .nothing(let until): try await rest(for: .work(in: stage.spec.input ?? ""), until: until)
+        case .full(let queue): try await rest(for: .room(in: queue), until: nil)
+        case .settleFirst: ending = .drain
+        case .finished: ending = .complete
+        case .refused(let reason):
+            refusal = reason
+            ending = .drain
+        }
+    }
+
+    private func rest(for what: Awaited, until due: Int64?) async throws {
+        let left = due.map { max($0 - store.time.wallClock, 1) } ?? 1000
+        let pause = Duration.milliseconds(min(left, 1000))
+        // A mark of other work only ends the first wait early.
+        mark =
+            try await patience.cutShort { [store, mark] in
+                try await store.change(of: what, since: mark, within: pause)
+            } ?? mark
+    }
+
+    // MARK: What it answers
+
+    /// Settles items, whatever leases they are of, and puts outputs, in one transaction.
+    func answer(_ outcomes: [ItemID: Outcome], outputs: [Output]) async throws {
+        var byLease: [LeaseID: (lease: Lease, outcomes: [ItemID: Outcome])] = [:]
+        for (id, outcome) in outcomes {
+            guard let lease = leases[id] else {
+                throw LeatError(
+                    .refused, "Item \(id) can't be answered: it was answered before, or was never given to this call.")
+            }
+            byLease[lease.id, default: (lease, [:])].outcomes[id] = outcome
+        }
+        var steps = byLease.values.sorted { $0.lease.id < $1.lease.id }.map { Step(.each($0.outcomes), of: $0.lease) }
+        guard !steps.isEmpty else {
+            throw LeatError(
+                .refused, "An answer names the items that it answers: without one, what it puts could be put twice.")
+        }
+        steps[0].outputs = outputs
+        try await commit(steps)
+        for id in outcomes.keys { leases[id] = nil }
+    }
+
+    func fail(_ item: ItemID, _ error: any Error) async throws {
+        try await answer([item: .failed(stage.failure(error))], outputs: [])
+    }
+
+    private func commit(_ steps: [Step]) async throws {
+        do {
+            try await patience.trying { [store] in try await store.commit(steps) }
+        } catch {
+            // What the database refuses of an answer is the answer's fault.
+            if (error as? LeatError)?.code != .stepRefused { storeError = error }
+            throw error
+        }
+    }
+
+    // MARK: After the call
+
+    /// Hands back what was not given out, and gives what was and has no answer to the failure.
+    ///
+    /// - Returns: whether there was any without an answer.
+    func close(_ failure: Failure?) async throws -> Bool {
+        activity.rest()
+        if !waiting.isEmpty {
+            let back = Dictionary(waiting.map { ($0.id, Outcome.released) }, uniquingKeysWith: { first, _ in first })
+            waiting = []
+            try await answer(back, outputs: [])
+        }
+        var left: [LeaseID: Lease] = [:]
+        for lease in leases.values { left[lease.id] = lease }
+        leases = [:]
+        guard !left.isEmpty else { return false }
+        let verdict = failure.map { Verdict.failedTogether($0) } ?? .released
+        try await commit(left.values.sorted { $0.id < $1.id }.map { Step(verdict, of: $0) })
+        return true
+    }
+}
