@@ -47,11 +47,38 @@ extension SQLiteStore {
                     QueueStatus(
                         queue: name, stage: stage?.kind == .queue ? nil : stage?.name, isSealed: row.int(3) != 0,
                         isClosed: row.int(2) != 0, ready: row.int(4), waiting: row.int(5), leased: row.int(6),
-                        done: row.int(7), dead: row.int(8), skipped: row.int(9)))
+                        done: row.int(7), dead: row.int(8), skipped: row.int(9), oldestReadyAt: nil))
+            }
+            for index in queues.indices where queues[index].ready > 0 {
+                let query = Self.oldestReadyQuery.text(for: queues[index].queue)
+                try connection.each(query, [.text(queues[index].queue.rawValue), .int(now)]) { row in
+                    queues[index].oldestReadyAt = row.optionalInt(0)
+                }
             }
             return queues
         }
     }
+
+    // At the frontier, in each orphan, and among the rows that are ready or due: each by its index.
+    private static let oldestReadyQuery = Query(
+        """
+        SELECT min(at) FROM (
+            SELECT created_at AS at FROM q_{name}
+            WHERE id = (
+                SELECT min(i.id) FROM q_{name} AS i
+                WHERE i.id >= (SELECT frontier FROM leat_queues WHERE name = ?1)
+                    AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id)
+            )
+            UNION ALL
+            SELECT i.created_at FROM leat_leases AS l JOIN q_{name} AS i ON i.id = l.lo
+            WHERE l.queue = ?1 AND l.worker IS NULL
+            UNION ALL
+            SELECT i.created_at FROM qs_{name} AS s JOIN q_{name} AS i ON i.id = s.id WHERE s.state = 'ready'
+            UNION ALL
+            SELECT i.created_at FROM qs_{name} AS s JOIN q_{name} AS i ON i.id = s.id
+            WHERE s.state = 'waiting' AND s.visible_at <= ?2
+        )
+        """)
 
     public func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord] {
         let now = time.wallClock

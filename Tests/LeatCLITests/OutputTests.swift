@@ -32,6 +32,32 @@ struct OutputTests {
         #expect(try JSONDecoder().decode([String: String].self, from: Data(line.utf8))["a"] == "\u{1B}\u{9B}\u{202E}/")
     }
 
+    @Test("gives figures in Prometheus's format, each name once with its type")
+    func prometheus() throws {
+        let queue = QueueStatus(
+            queue: "raw", stage: nil, isSealed: false, isClosed: false, ready: 3, waiting: 0, leased: 1, done: 12,
+            dead: 0, skipped: 0, oldestReadyAt: 1_500)
+        let stage = StageStatus(
+            stage: "load", kind: .consumer, state: .completeWithErrors, ready: 0, waiting: 0, leased: 0, done: 9,
+            dead: 1, skipped: 0, emitted: 7, failures: 2, refused: 4, workers: 2, isClosed: true, reason: nil)
+
+        let lines = PrometheusText(queues: [queue], stages: [stage], now: 4_000).text.split(separator: "\n").map(
+            String.init)
+
+        for line in [
+            #"leat_queue_items{queue="raw",state="ready"} 3"#, #"leat_queue_items{queue="raw",state="done"} 12"#,
+            #"leat_queue_oldest_ready_seconds{queue="raw"} 2.5"#, #"leat_queue_closed{queue="raw"} 0"#,
+            #"leat_stage_state{stage="load",state="complete with errors"} 1"#,
+            #"leat_stage_state{stage="load",state="failed"} 0"#, #"leat_stage_workers{stage="load"} 2"#,
+            #"leat_stage_put_total{stage="load"} 7"#, #"leat_stage_failures_total{stage="load"} 2"#,
+            #"leat_stage_refused_total{stage="load"} 4"#,
+        ] { #expect(lines.contains(line), "\(line)") }
+        let types = lines.filter { $0.hasPrefix("# TYPE ") }
+        #expect(Set(types).count == types.count && types.count == 8)
+        let sample = /[a-z_]+\{[a-z]+="[a-z ]+"(,[a-z]+="[a-z ]+")?\} [0-9.]+/
+        #expect(lines.allSatisfy { $0.hasPrefix("#") || $0.wholeMatch(of: sample) != nil })
+    }
+
     @Test("shows an item with its lineage, as a table and as JSON")
     func itemLines() throws {
         let record = ItemRecord(

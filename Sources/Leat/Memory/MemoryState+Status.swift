@@ -99,7 +99,8 @@ extension MemoryState {
             return QueueStatus(
                 queue: queue.name, stage: taker?.kind == .queue ? nil : taker?.name, isSealed: queue.isSealed,
                 isClosed: queue.isClosed, ready: counts[.ready], waiting: counts[.waiting], leased: counts[.leased],
-                done: counts[.done], dead: counts[.dead], skipped: counts[.skipped])
+                done: counts[.done], dead: counts[.dead], skipped: counts[.skipped],
+                oldestReadyAt: queue.ids(in: .ready).compactMap { queue[$0]?.createdAt }.min())
         }
     }
 

@@ -86,10 +86,12 @@ public struct QueueStatus: Sendable, Hashable, Codable {
     public var done: Int64
     public var dead: Int64
     public var skipped: Int64
+    /// When the item that has been ready the longest was put, wall clock in milliseconds; `nil` when none is ready.
+    public var oldestReadyAt: Int64?
 
     public init(
         queue: QueueName, stage: StageName?, isSealed: Bool, isClosed: Bool, ready: Int64, waiting: Int64,
-        leased: Int64, done: Int64, dead: Int64, skipped: Int64
+        leased: Int64, done: Int64, dead: Int64, skipped: Int64, oldestReadyAt: Int64?
     ) {
         self.queue = queue
         self.stage = stage
@@ -101,6 +103,7 @@ public struct QueueStatus: Sendable, Hashable, Codable {
         self.done = done
         self.dead = dead
         self.skipped = skipped
+        self.oldestReadyAt = oldestReadyAt
     }
 
     /// Whether nothing is left of it, and nothing will come.

@@ -14,7 +14,8 @@ package struct LeatTool: AsyncParsableCommand {
             version: "0.1.0",
             subcommands: [
                 PutCommand.self, TakeCommand.self, QueuesCommand.self, SealCommand.self, ReopenCommand.self,
-                StatusCommand.self, VerifyCommand.self, PeekCommand.self, DeadCommand.self, AttemptsCommand.self,
+                StatusCommand.self, MetricsCommand.self, VerifyCommand.self, PeekCommand.self, DeadCommand.self,
+                AttemptsCommand.self,
                 RetryCommand.self, SkipCommand.self, RestartCommand.self,
             ])
     }

@@ -65,6 +65,24 @@ extension StoreConformance {
             try await bench.commit(each(.failed(Failure("torn")), 1), of: try await bench.take(worker))
             try equal(try await bench.states(mail), [.dead], "the item after its only attempt")
         },
+        Case("tells since when the oldest ready item of a queue has been there") { bench in
+            let worker = try await bench.makeMail()
+            try equal(try await bench.mailStatus().oldestReadyAt, nil, "with nothing")
+            var times: [Int64] = []
+            for _ in 1...4 {
+                times.append(bench.time.wallClock)
+                try await bench.fill(1, mail)
+                bench.time.advance(by: .seconds(1))
+            }
+            try equal(try await bench.mailStatus().oldestReadyAt, times[0], "at the frontier")
+
+            let lease = try await bench.take(worker, 3)
+            try equal(try await bench.mailStatus().oldestReadyAt, times[3], "behind a lease")
+            try await bench.commit(each(.released, 2), of: lease)
+            try equal(try await bench.mailStatus().oldestReadyAt, times[1], "of a row")
+            try await bench.store.end(worker, .stopped)
+            try equal(try await bench.mailStatus().oldestReadyAt, times[0], "of an orphan")
+        },
         Case("finds a queue of the pipeline, with its stage, and refuses another policy for it") { bench in
             let found = try await bench.store.makeQueue("raw", policy: nil)
 
