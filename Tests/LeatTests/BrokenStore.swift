@@ -1,4 +1,5 @@
 import Leat
+import LeatTesting
 
 /// A rule that ``BrokenStore`` does not keep.
 enum BrokenRule: String, CaseIterable, Sendable {

@@ -23,6 +23,16 @@ public enum Payload: Sendable, Hashable {
         }
     }
 
+    /// How many bytes an item may have. SQLite could take more; but what a worker holds of many, it holds in memory.
+    public static let limit = 64 << 20
+
+    public var count: Int {
+        switch self {
+        case .text(let text): text.utf8.count
+        case .blob(let bytes): bytes.count
+        }
+    }
+
     public var bytes: [UInt8] {
         switch self {
         case .text(let text): Array(text.utf8)

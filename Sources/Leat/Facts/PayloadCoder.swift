@@ -57,7 +57,18 @@ public struct PayloadCoder<Value: Codable & Sendable>: Sendable {
     }
 
     /// The payload of a value.
-    public func encode(_ value: Value) throws -> Payload { try encodeValue(value) }
+    ///
+    /// - Throws: ``LeatError/Code/payload`` when it can't be encoded, or has more than ``Payload/limit`` bytes.
+    public func encode(_ value: Value) throws -> Payload {
+        let payload = try encodeValue(value)
+        guard payload.count <= Payload.limit else {
+            throw LeatError(
+                .payload,
+                "A value of type \(Value.self) has \(payload.count) bytes as a payload, and the most is \(Payload.limit); put what is large elsewhere, and a reference to it into the queue."
+            )
+        }
+        return payload
+    }
 
     /// The value of a payload.
     ///

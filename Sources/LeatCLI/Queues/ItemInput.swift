@@ -15,8 +15,7 @@ struct ItemInput {
         let key: String?
     }
 
-    /// How many bytes an item may have.
-    static let limit = 64 << 20
+    private static let limit = Payload.limit
 
     init(format: ItemFormat, key: String?, isUnique: Bool) {
         self.format = format

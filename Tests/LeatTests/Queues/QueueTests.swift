@@ -200,6 +200,18 @@ struct QueueTests {
         try await last.acknowledge()
     }
 
+    @Test("refuses a payload that is too large, and puts nothing")
+    func tooLarge() async throws {
+        let blobs = try await store.queue("blobs", of: [UInt8].self)
+
+        let error = await #expect(throws: LeatError.self) {
+            try await blobs.put(contentsOf: [[1], [UInt8](repeating: 255, count: Payload.limit + 1)])
+        }
+
+        #expect(error?.code == .payload)
+        #expect(try await blobs.status().ready == 0)
+    }
+
     @Test("is one claimer, however many tasks claim at once")
     func oneClaimer() async throws {
         let numbers = try await store.queue("numbers", of: Int.self)

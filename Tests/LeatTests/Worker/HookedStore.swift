@@ -1,4 +1,5 @@
 import Leat
+import LeatTesting
 import Synchronization
 
 /// A store in memory that a test can hold up, or have refuse a step.
