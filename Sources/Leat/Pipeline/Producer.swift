@@ -39,7 +39,11 @@ public struct Producer: PipelineStage {
 extension Producer {
     /// Puts a sequence's values, each with the cursor that follows it, for each shard.
     ///
-    /// - Parameter values: called with a shard and its saved cursor (`nil` at its start); gives what comes after it.
+    /// - Parameters:
+    ///   - name: the stage's identity.
+    ///   - queue: the queue that it puts into.
+    ///   - shards: the slices, each with a cursor of its own.
+    ///   - values: called with a shard and its saved cursor (`nil` at its start); gives what comes after it.
     public init<Value, Cursor, Values: Sequence & SendableMetatype>(
         _ name: StageName, to queue: QueueReference<Value>, shards: [ShardName],
         _ values: @escaping @Sendable (ShardName, Cursor?) async throws -> Values

@@ -15,6 +15,8 @@ public struct Routed: Sendable {
     /// One value for a queue.
     ///
     /// - Parameters:
+    ///   - queue: one of the stage's routes.
+    ///   - value: what is put.
     ///   - key: Unique among the queue's items: a second put under the same key does nothing.
     ///   - delay: The item is handed out no earlier than this.
     ///   - priority: Higher first; 0 or more.

@@ -116,7 +116,11 @@ extension Transformer {
 extension Transformer {
     /// Any number of values for each value, each for its own queue.
     ///
-    /// - Parameter routes: all queues that the function may name; another one makes its input a dead letter.
+    /// - Parameters:
+    ///   - name: the stage's identity.
+    ///   - input: the queue that it takes from.
+    ///   - routes: all queues that the function may name; another one makes its input a dead letter.
+    ///   - function: called once a value.
     public init<In>(
         _ name: StageName, from input: QueueReference<In>, routes: [any QueueRoute],
         _ function: @escaping @Sendable (In) async throws -> Routed

@@ -12,7 +12,10 @@ public struct Rate: Sendable, Hashable, Codable {
     /// At most so many begin at once, after a pause too.
     public var burst: Int
 
-    /// - Parameter burst: by default what a tenth of a second allows, and at least one; a batch holds no more.
+    /// - Parameters:
+    ///   - items: how many begin,
+    ///   - period: in this time.
+    ///   - burst: by default what a tenth of a second allows, and at least one; a batch holds no more.
     public init(_ items: Int, per period: Duration, burst: Int? = nil) {
         precondition(items >= 1 && period > .zero, "a rate lets at least one item begin in some time")
         precondition(burst ?? 1 >= 1, "a burst is at least one item")

@@ -54,6 +54,7 @@ extension Store {
     /// Opens a queue, and makes it when it isn't there.
     ///
     /// - Parameters:
+    ///   - name: becomes part of its tables' names.
     ///   - type: of its values: `String` and `[UInt8]` are kept as they are, others as JSON.
     ///   - policy: how often and how soon a failed item is tried again; `nil` leaves what is written down, for a new
     ///     queue ``StagePolicy/queue``.
@@ -73,6 +74,7 @@ extension Queue {
     /// Puts a value; it is there for good when this returns.
     ///
     /// - Parameters:
+    ///   - value: has at most ``Payload/limit`` bytes as a payload.
     ///   - key: Unique among the queue's items, done ones too: a second put under it does nothing.
     ///   - delay: It is handed out no earlier than this.
     ///   - priority: Higher first; 0 or more.
@@ -93,7 +95,11 @@ extension Queue {
     /// try await orders.put(contentsOf: batch, keyedBy: \.number)
     /// ```
     ///
-    /// - Parameter key: gives each value's key; see ``put(_:key:delay:priority:)``.
+    /// - Parameters:
+    ///   - values: none is nothing to do.
+    ///   - key: gives each value's key; see ``put(_:key:delay:priority:)``.
+    ///   - delay: They are handed out no earlier than this.
+    ///   - priority: Higher first; 0 or more.
     /// - Returns: how many were put: those whose key was there already are not.
     @discardableResult
     public func put(

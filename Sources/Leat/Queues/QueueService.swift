@@ -26,12 +26,15 @@ public struct QueueService<Value: Codable & Sendable>: Service {
     private let logger: Logger
 
     /// - Parameters:
+    ///   - queue: one on its own.
     ///   - concurrency: How many items are worked on at once in this process.
     ///   - lease: How long an item stays this process's after the last sign of it. It is renewed three times as often.
     ///   - timeout: How long one call of the handler may take. Then an attempt is spent, and the handler's task
     ///     cancelled; its place is free again when it returns.
     ///   - onError: What is to become of an item by its error, for errors that are not yours; `nil` leaves it to the
     ///     error.
+    ///   - logger: of failures and refusals, with the queue, the item and the attempt as metadata.
+    ///   - handler: called once an item; what it throws is the item's failure.
     public init(
         _ queue: Queue<Value>, concurrency: Int = 1, lease: Duration = .seconds(30), timeout: Duration = .seconds(60),
         onError: (@Sendable (any Error) -> RetryAdvice?)? = nil, logger: Logger,

@@ -106,7 +106,9 @@ public struct Failure: Sendable, Hashable {
     /// What is to become of the item.
     public var advice: RetryAdvice
 
-    /// - Parameter reason: control characters are shown as `\u{…}`: what a function threw is read on terminals.
+    /// - Parameters:
+    ///   - reason: control characters are shown as `\u{…}`: what a function threw is read on terminals.
+    ///   - advice: what is to become of the item.
     public init(_ reason: String, _ advice: RetryAdvice = .backOff) {
         self.reason = printable(reason)
         self.advice = advice

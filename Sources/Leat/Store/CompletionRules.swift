@@ -16,7 +16,7 @@ public protocol CompletionFacts {
 /// When a stage has written its last item.
 ///
 /// Two events can make a stage settled: its last item settles, or its queue
-/// closes. So whatever does either, or changes a tolerance, calls ``cascade``
+/// closes. So whatever does either, or changes a tolerance, calls `cascade`
 /// inside its own transaction; and since a crash may fall between, an idle worker
 /// and `run` call it again.
 public enum CompletionRules {
@@ -42,7 +42,10 @@ public enum CompletionRules {
 
     /// Writes every completion row that has become due, downstream in topological order.
     ///
-    /// - Parameter start: the stage whose input settled or closed; `nil` looks at all of them.
+    /// - Parameters:
+    ///   - start: the stage whose input settled or closed; `nil` looks at all of them.
+    ///   - plan: whose units stand in topological order.
+    ///   - facts: as they are in the transaction that this is part of.
     public static func cascade(
         from start: StageName? = nil, in plan: Plan, _ facts: inout some CompletionFacts
     ) throws {

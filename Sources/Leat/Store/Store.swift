@@ -31,7 +31,9 @@ public protocol Store: Sendable {
 
     /// Makes a queue on its own, or finds the queue of that name.
     ///
-    /// - Parameter policy: replaces what is written down; `nil` leaves it. Of a pipeline's queue it is refused.
+    /// - Parameters:
+    ///   - name: becomes part of its tables' names.
+    ///   - policy: replaces what is written down; `nil` leaves it. Of a pipeline's queue it is refused.
     /// - Returns: what takes from it: of a queue on its own the stage of the same name.
     func makeQueue(_ name: QueueName, policy: StagePolicy?) async throws -> StageSpec
     /// Completes a queue's set of producers: it closes as soon as the stages that feed it have ended, at once if there
@@ -56,8 +58,11 @@ public protocol Store: Sendable {
     func end(_ worker: WorkerID, _ ending: WorkerEnding) async throws -> DeathAccount
     /// The same from the heartbeat's thread, just before it ends the process.
     ///
-    /// - Parameter culprit: the item that was in hand, when that is known: it is put under suspicion, the others are
-    ///   handed back.
+    /// - Parameters:
+    ///   - worker: whose process is about to end.
+    ///   - ending: how.
+    ///   - culprit: the item that was in hand, when that is known: it is put under suspicion, the others are handed
+    ///     back.
     func endBlocking(_ worker: WorkerID, _ ending: WorkerEnding, culprit: ItemID?) throws
     /// Finds workers that died, or have been silent for longer than their lease, and ends them.
     ///
@@ -139,7 +144,10 @@ public protocol Store: Sendable {
     /// A caller that looks (claims in vain) between two calls misses nothing: whatever is committed after its mark ends
     /// its next wait at once.
     ///
-    /// - Parameter mark: what the caller's last call for the same returned; `nil` gives out a first mark at once.
+    /// - Parameters:
+    ///   - what: what is waited for.
+    ///   - mark: what the caller's last call for the same returned; `nil` gives out a first mark at once.
+    ///   - timeout: after which it returns all the same.
     /// - Returns: the mark of what there is now.
     /// - Throws: `CancellationError`, when the task is cancelled while it waits.
     func change(of what: Awaited, since mark: ChangeMark?, within timeout: Duration) async throws -> ChangeMark

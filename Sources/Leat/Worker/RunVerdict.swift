@@ -34,7 +34,9 @@ public enum RunVerdict: Sendable, Hashable {
     case goingOn
     case over(RunOutcome)
 
-    /// - Parameter statuses: of all stages of the plan, read in one transaction.
+    /// - Parameters:
+    ///   - statuses: of all stages of the plan, read in one transaction.
+    ///   - plan: of the pipeline.
     public static func judge(_ statuses: [StageStatus], of plan: Plan) -> RunVerdict {
         let complete = Set(statuses.filter(\.state.isComplete).map(\.stage))
         // Backwards: whoever puts into a full queue goes on if the one that takes from it does.

@@ -22,9 +22,13 @@ public struct StageWorker: Service {
     private let isProcess: Bool
 
     /// - Parameters:
+    ///   - stage: which of the pipeline's stages it runs.
+    ///   - pipeline: installed, or held against what is installed, when it begins.
+    ///   - store: where the pipeline's queues are.
     ///   - pid: The process that the worker's life hangs on.
     ///   - supervisor: The process that will learn its exit status, if there is one.
     ///   - log: Where its log goes, for people.
+    ///   - logger: what it has to say.
     ///   - onFatal: Called on a thread of the heartbeat when the process must end at once. That was written down before
     ///     if it could be: not when the call that hangs holds the store's lock, nor when another held it for 5 s.
     /// - Throws: ``LeatError/Code/notFound`` when the pipeline has no such stage.
