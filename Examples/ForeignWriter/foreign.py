@@ -28,6 +28,7 @@ def put(db, queue):
 
 
 def work(db, queue):
+    db.execute("CREATE TABLE IF NOT EXISTS handled (payload TEXT, by TEXT)")
     (worker,) = db.execute(
         "INSERT INTO leat_workers (stage, pid) VALUES (?, ?) RETURNING id", (queue, os.getpid())
     ).fetchone()

@@ -30,7 +30,7 @@ struct OutboxService {
         }
         try await ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [.init(service: desk, successTerminationBehavior: .ignore), .init(service: mailer)],
+                services: [.init(service: desk), .init(service: mailer)],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         ).run()
     }
@@ -57,6 +57,8 @@ struct OrderDesk: Service {
             }
             FileHandle.standardOutput.write(Data("taken \(number)\n".utf8))
         }
+        // Letters are sent as long as the service runs; it ends when it is told to, and its services in their order.
+        try? await gracefulShutdown()
     }
 
     /// The lines of standard input, read on a thread of its own: to wait for them blocks.

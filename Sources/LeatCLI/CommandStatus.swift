@@ -52,6 +52,7 @@ enum CommandStatus: Int32, CaseIterable, Sendable {
     init(of error: LeatError) {
         switch error.code {
         case .alreadyRunning, .fenced, .leaseLost: self = .taken
+        case .tripped: self = .stageFailed
         case .invalidName, .invalidPipeline, .pipelineChanged, .notFound, .refused, .cannotResume, .foreignFile,
             .unsafePlace, .queueClosed:
             self = .usage

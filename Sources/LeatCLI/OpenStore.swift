@@ -17,8 +17,6 @@ struct OpenStore: Sendable {
     let path: String
     /// Copies what is left in the log, so that the file alone is the whole.
     let checkpoint: @Sendable () async throws -> Void
-    /// The same, only if the log is long: at the end of a command that comes and goes.
-    let checkpointIfDue: @Sendable () async throws -> Void
     /// Whether the path names another file than the one that was opened, or none.
     let isReplaced: @Sendable () -> Bool
 
@@ -31,20 +29,22 @@ struct OpenStore: Sendable {
         let store = try await SQLiteStore.open(path, creating: creating, terms: terms, deadline: deadline)
         return OpenStore(
             store: store, path: try absolute(path), checkpoint: { try await store.checkpoint() },
-            checkpointIfDue: { try await store.checkpointIfDue() },
             isReplaced: { store.isFileReplaced })
     }
 
     /// Opens a database for an order or a question: it is there, and holds a pipeline or queues.
     ///
-    /// - Parameter pipeline: whose it must be; anyone's if not named.
-    static func existing(_ path: String, of pipeline: Pipeline? = nil) async throws -> (OpenStore, Plan) {
-        // A person waits for the answer.
-        let database = try await open(path, creating: false, deadline: .seconds(5))
+    /// - Parameters:
+    ///   - pipeline: whose it must be; anyone's if not named.
+    ///   - deadline: how long it waits for a lock; mostly a person waits for the answer.
+    static func existing(
+        _ path: String, of pipeline: Pipeline? = nil, deadline: Duration = .seconds(5)
+    ) async throws -> (OpenStore, Plan) {
+        let database = try await open(path, creating: false, deadline: deadline)
         guard let plan = try await database.store.plan() else {
             throw LeatError(
                 .notFound,
-                "The database \(printable(path)) holds no pipeline and no queue; check the path, or run the pipeline first."
+                "The database \(printable(path)) holds no pipeline and no queue; check the path: 'leat put' makes a queue, and a program's 'run' a pipeline."
             )
         }
         guard pipeline == nil || plan.pipeline == pipeline?.name else {

@@ -35,8 +35,6 @@ final class Checkpointer: Sendable {
         var firstWork: Int64 = 0
         var isTimerSet = false
         var isDue = false
-        /// What the last commit found.
-        var pagesInLog = 0
         /// A reader holds the log: trying again at every commit would only hold up the writers.
         var pausesUntil: Int64 = 0
     }
@@ -58,7 +56,6 @@ final class Checkpointer: Sendable {
 
     /// A commit found the log so long.
     func logHas(pages: Int) {
-        state.withLock { $0.pagesInLog = pages }
         guard pages >= Self.pages else { return }
         let isFirst = state.withLock { state in
             guard !state.isDue, now >= state.pausesUntil else { return false }
@@ -107,10 +104,6 @@ final class Checkpointer: Sendable {
         try await withCheckedThrowingContinuation { continuation in
             queue.async { [self] in continuation.resume(with: Result { try run() }) }
         }
-    }
-
-    func checkpointIfDue() async throws {
-        if state.withLock({ $0.pagesInLog >= Self.pages }) { try await checkpoint() }
     }
 
     private func run() throws {

@@ -129,7 +129,14 @@ extension SQLiteStore {
 
     public func evaluate() async throws { try await write { try $0.cascade() } }
     public func prune(upTo limit: Int) async throws -> Int {
-        let stages = try await observe { [self] in try knownPlan($0) }.stages.filter { $0.policy.keep != .all }
+        let old = time.wallClock - 3_600_000
+        let (plan, hasOld) = try await observe { [self] connection in
+            var hasOld = false
+            try connection.each(Transaction.oldClaimers + " LIMIT 1", [.int(old)]) { _ in hasOld = true }
+            return (try knownPlan(connection), hasOld)
+        }
+        if hasOld { try await write { try $0.forgetClaimers(endedBefore: old) } }
+        let stages = plan.stages.filter { $0.policy.keep != .all }
         var count = 0
         for stage in stages { count += try await write { try $0.prune(stage, upTo: limit) } }
         return count

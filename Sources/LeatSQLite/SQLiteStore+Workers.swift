@@ -106,6 +106,7 @@ extension SQLiteStore {
         }
         guard !candidates.isEmpty else {
             try await handBackExpired()
+            try await endStrangers()
             return []
         }
         let run = try await runID()
@@ -129,7 +130,28 @@ extension SQLiteStore {
         }
         // After that: what the dead held is theirs until it is known that they died.
         try await handBackExpired()
+        try await endStrangers()
         return reaped
+    }
+
+    /// Programs in other languages that hold nothing, and whose process is gone, though they have not said so.
+    private func endStrangers() async throws {
+        let now = time.wallClock
+        let gone = try await observe { connection in
+            var gone: [WorkerID] = []
+            try connection.each(
+                """
+                SELECT id, pid FROM leat_workers AS w
+                WHERE ended_at IS NULL AND boot IS NULL AND seen_at < ?1
+                    AND NOT EXISTS (SELECT 1 FROM leat_leases AS l WHERE l.worker = w.id)
+                """, [.int(now - 10_000)]
+            ) { row in
+                let pid = Int32(truncatingIfNeeded: row.int(1))
+                if pid <= 0 || (kill(pid, 0) != 0 && errno == ESRCH) { gone.append(WorkerID(row.int(0))) }
+            }
+            return gone
+        }
+        for worker in gone { _ = try await write { try $0.end(worker, .silent) } }
     }
 
     /// Leases that were over before somebody claimed from their queue again: those who wait learn of it.

@@ -306,10 +306,6 @@ public final class SQLiteStore: Store {
     ///
     /// It is for the end of a run: what remains in the log is as durable, but a person may want to copy one file.
     public func checkpoint() async throws { try await checkpointer?.checkpoint() }
-
-    /// The same if this process has found the log long enough for it: for the end of a process that lives too shortly for
-    /// the checkpointer's own thread.
-    public func checkpointIfDue() async throws { try await checkpointer?.checkpointIfDue() }
 }
 
 /// SQLite's errors as Leat's: what was attempted is known to the caller, what to try is said here.

@@ -151,6 +151,48 @@ struct QueueCommandTests {
         #expect(try await store().verify() == [])
     }
 
+    @Test("keeps what it writes slowly, and tells who reads nothing any more from a signal")
+    func slowReader() async throws {
+        let wide = String(repeating: "x", count: 2000)
+        _ = try await leat("put", database, "numbers", input: (1...300).map { "\($0) \(wide)\n" }.joined())
+        let result = try await Subprocess.run(
+            try tool(), arguments: ["take", database, "numbers", "--all", "--for", "0.5"], input: .none,
+            output: .sequence, error: .string(limit: 1024)
+        ) { execution in
+            var numbers: [Int] = []
+            for try await line in execution.standardOutput.strings() {
+                numbers.append(Int(line.prefix { $0 != " " }) ?? 0)
+                // Longer than the lease by far, while the pipe is full.
+                if numbers.count == 20 { try await Task.sleep(for: .seconds(2)) }
+            }
+            return numbers
+        }
+
+        #expect(result.terminationStatus == .exited(0), "\(result.standardError)")
+        #expect(result.closureResult == Array(1...300))
+        #expect(try await store().status().first?.refused == 0)
+    }
+
+    @Test("tells how much it has put when a signal ends it")
+    func interruptedPut() async throws {
+        let result = try await Subprocess.run(
+            try tool(), arguments: ["put", database, "numbers"], input: .inputWriter, output: .discarded,
+            error: .sequence
+        ) { execution in
+            _ = try await execution.standardInputWriter.write("1\n2\n3\n")
+            var store: SQLiteStore?
+            while store == nil { store = try? await self.store() }
+            while try await store?.queues().first?.ready != 3 { try await Task.sleep(for: .milliseconds(5)) }
+            try execution.send(signal: .interrupt)
+            var errors = ""
+            for try await line in execution.standardError.strings() { errors += line }
+            return errors
+        }
+
+        #expect(result.terminationStatus == .exited(130))
+        #expect(result.closureResult.contains("3 items put into queue numbers"), "\(result.closureResult)")
+    }
+
     @Test("lists queues with their states, as a table and as JSON")
     func queues() async throws {
         _ = try await leat("put", database, "first", input: "1\n2\n")
@@ -161,6 +203,13 @@ struct QueueCommandTests {
         let table = try await leat("queues", database).output.split(separator: "\n").map { $0.split(separator: " ") }
         let lines = try await leat("queues", database, "--format", "json").output.split(separator: "\n")
 
+        let store = try await store()
+        let third = try await store.queue(
+            "third", of: Int.self, policy: QueuePolicy(breaker: Breaker(firstAllDead: 1)))
+        try await third.put(contentsOf: 1...2)
+        try await third.claim(for: .seconds(9)).batch?.items[0].bury(reason: "broken")
+        #expect(try await leat("queues", database).output.contains("third   failed"))
+        #expect(try await leat("take", database, "third").status == .exited(35))
         #expect(
             table.dropFirst().map { $0.prefix(4).joined(separator: " ") } == ["first open - 2", "second finished - 0"])
         #expect(lines.count == 2 && lines[1].contains("\"state\":\"finished\""))
@@ -207,4 +256,28 @@ struct LineSplitterTests {
         var other = LineSplitter(limit: 3)
         #expect(throws: LineSplitter.TooLong.self) { try other.add(Array("abcd\n".utf8)) }
     }
+}
+
+@Suite("What is JSON")
+struct JSONSyntaxTests {
+    @Test(
+        "is taken",
+        arguments: [
+            "{}", "[]", " [1, -0, 2.5e-3, 10E+2] ", #"{"a":{"b":[null,true,false,"x\\y\"\u00e9é"]}}"#, "0", "\"\"",
+            "-12.5",
+        ])
+    func valid(text: String) { #expect(JSONSyntax.isValid(Array(text.utf8))) }
+
+    @Test(
+        "is refused when it is not",
+        arguments: [
+            "", " ", "[1,]", "[,1]", "{\"a\":1,}", "{a:1}", "{'a':1}", "01", "+1", ".5", "1.", "1e", "-", "tru", "[1",
+            "\"a",
+            "\"\t\"", "\"\\x\"", "\"\\u12g4\"", "1 2", "{\"a\" 1}", "{\"a\":}", "nan", "\u{FEFF}1", "// x",
+            String(repeating: "[", count: 100_000),
+        ])
+    func invalid(text: String) { #expect(!JSONSyntax.isValid(Array(text.utf8))) }
+
+    @Test("is UTF-8")
+    func encoding() { #expect(!JSONSyntax.isValid([0x22, 0xFF, 0x22])) }
 }

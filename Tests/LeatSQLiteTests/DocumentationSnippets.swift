@@ -30,6 +30,22 @@ private func putting(_ mails: Queue<Mail>, _ batch: [Mail], _ store: SQLiteStore
     }
 }
 
+private func putting(_ mails: Queue<Mail>, _ store: SQLiteStore, _ email: String) async throws {
+    var configuration = Configuration()
+    configuration.busyMode = .timeout(5)
+    configuration.prepareDatabase { db in try store.setUp(db) }
+    let pool = try DatabasePool(path: "app.db", configuration: configuration)
+    try await pool.write { db in
+        try db.execute(sql: "INSERT INTO customer (email) VALUES (?)", arguments: [email])
+        _ = try mails.put(Mail(to: email), in: db)
+    }
+}
+
+private func looking(_ mails: Queue<Mail>) async throws {
+    let status = try await mails.status()
+    print(status.ready, status.waiting, status.leased, status.done, status.dead)
+}
+
 private func claiming(_ mails: Queue<Mail>) async throws {
     switch try await mails.claim(upTo: 10, for: .seconds(30)) {
     case .granted(let batch):
@@ -57,9 +73,8 @@ private func serving(_ mails: Queue<Mail>, _ logger: Logger) async throws {
 }
 
 private func deciding(_ store: SQLiteStore) async throws {
-    let careful = StagePolicy(
-        retry: RetryPolicy(attempts: 5, base: .seconds(2), cap: .seconds(300)), breaker: .off,
-        keep: .recent(.seconds(86_400)))
+    let careful = QueuePolicy(
+        retry: RetryPolicy(attempts: 5, base: .seconds(2), cap: .seconds(300)), keep: .recent(.seconds(86_400)))
     let mails = try await store.queue("mails", of: Mail.self, policy: careful)
     _ = mails
 }

@@ -311,6 +311,52 @@ struct QueuesInDatabaseTests {
         try await batch.acknowledge()
     }
 
+    @Test("invariant 2: roll a stranger's transaction back when his lease is lost")
+    func strangerLate() async throws {
+        let store = try await SQLiteStore.open(fixture.path)
+        let jobs = try await store.queue("jobs", of: Int.self)
+        try await table(store)
+        try await jobs.put(1)
+        try fixture.bare { db in
+            try db.execute(sql: "INSERT INTO leat_workers (stage, pid) VALUES ('jobs', 0)")
+            try db.execute(
+                sql: "INSERT INTO leat_claims_jobs (worker, expires_at) VALUES (1, (SELECT now FROM leat_now) + 9000)")
+        }
+        try await store.skip(ItemID(1), of: "jobs", by: "test")
+
+        #expect(throws: DatabaseError.self) {
+            try fixture.bare { db in
+                try db.execute(
+                    sql: """
+                        BEGIN IMMEDIATE;
+                        INSERT INTO orders VALUES (1);
+                        INSERT INTO leat_settlements_jobs (worker, lease, outcome) VALUES (1, 1, 'done');
+                        COMMIT
+                        """)
+            }
+        }
+
+        #expect(try await orders(store) == [])
+        #expect(try await store.verify() == [])
+    }
+
+    @Test("forget who claimed from them, an hour after he has ended")
+    func forgetsClaimers() async throws {
+        let store = try await fixture.linear()
+        let pipelines = try await store.worker("keep")
+        try await store.end(pipelines, .finished)
+        let jobs = try await store.queue("jobs", of: Int.self)
+        _ = try await jobs.claim(for: .seconds(9))
+        try await jobs.handBack()
+
+        try await store.prune(upTo: 100)
+        #expect(try await store.workers().count == 2)
+        fixture.time.advance(by: .seconds(3601))
+        try await store.prune(upTo: 100)
+
+        #expect(try await store.workers().map(\.stage.rawValue) == ["keep"])
+    }
+
     @Test("wake one of those who wait for each item, in whatever process")
     func wakesOne() async throws {
         let stores = [try await fixture.store(), try await fixture.store(), try await fixture.store()]

@@ -5,11 +5,12 @@
 -- whose `clock` is a boot's, is nanoseconds of the host's monotonic clock, comparable only under the same boot.
 
 -- The run: one row. `id` is part of every idempotency key, so keys differ from run to run. `pipeline` is NULL while there
--- are only queues on their own.
+-- are only queues on their own. `parameters` is a JSON object; a run with other values is refused.
 CREATE TABLE leat_run (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     id TEXT NOT NULL,
     pipeline TEXT,
+    parameters TEXT NOT NULL DEFAULT '{}',
     created_at INTEGER NOT NULL
 ) STRICT;
 
@@ -24,8 +25,8 @@ CREATE TABLE leat_migrations (
 -- A stage: its name is its identity. A queue on its own has one of its name and of kind `queue`, which whoever claims
 -- from it stands for. `position` is the topological order, `unit` the group that completes together
 -- (a stage alone, or a cycle). `takes_all`: its whole input is one unit, worked on when the input is closed.
--- `policy` is JSON: retry, breaker, tolerance, crash budget. `max_dead` and `max_dead_percent` repeat the tolerance for
--- the views; both NULL: any number.
+-- `policy` is JSON: retry, breaker, tolerance, crash budget, limits. `attempts`, `max_dead` and `max_dead_percent` repeat
+-- parts of it for triggers and views; the last two NULL: any number.
 CREATE TABLE leat_stages (
     name TEXT PRIMARY KEY,
     position INTEGER NOT NULL,
@@ -33,6 +34,7 @@ CREATE TABLE leat_stages (
     input TEXT UNIQUE,
     takes_all INTEGER NOT NULL CHECK (takes_all IN (0, 1)),
     policy TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 1,
     max_dead INTEGER,
     max_dead_percent REAL
 ) STRICT, WITHOUT ROWID;
@@ -151,6 +153,8 @@ CREATE TABLE leat_workers (
 
 -- The few workers that live, among the many that ever did.
 CREATE INDEX leat_workers_live ON leat_workers (stage) WHERE ended_at IS NULL;
+-- Those that claimed from queues on their own come and go, and are forgotten an hour later.
+CREATE INDEX leat_workers_ended ON leat_workers (ended_at) WHERE ended_at IS NOT NULL;
 
 -- A claim: a range of ids of one queue (those in it that have a state row are not part of it), and the state rows that
 -- name it. Without a worker it is an orphan, whose items are ready. `items` is how many it holds, `taken` how many it
@@ -430,7 +434,7 @@ SELECT NULL AS worker, NULL AS lease, NULL AS outcome, NULL AS reason, NULL AS d
 
 CREATE TRIGGER leat_settlements_{name}_insert INSTEAD OF INSERT ON leat_settlements_{name}
 BEGIN
-    SELECT RAISE(ABORT, 'leat: this lease is lost, its item is with another; undo what was done for it here')
+    SELECT RAISE(ROLLBACK, 'leat: this lease is lost, its item was settled or is with another; the transaction was rolled back')
     WHERE NOT EXISTS (SELECT 1 FROM leat_claims_{name} WHERE lease = NEW.lease AND worker = NEW.worker);
     SELECT RAISE(ABORT, 'leat: an outcome is done, failed, dead or released')
     WHERE NEW.outcome IS NULL OR NEW.outcome NOT IN ('done', 'failed', 'dead', 'released');
@@ -463,7 +467,7 @@ BEGIN
             c.attempts + 1 AS attempts,
             coalesce(NEW.delay_ms, 1000) AS delay,
             NEW.outcome = 'dead' OR c.attempts + 1 >= (
-                SELECT json_extract(policy, '$.retry.attempts') FROM leat_stages WHERE name = '{name}'
+                SELECT t.attempts FROM leat_stages AS t WHERE t.name = '{name}'
             ) AS is_dead
         FROM leat_claims_{name} AS c
         WHERE c.lease = NEW.lease AND NEW.outcome IN ('failed', 'dead')

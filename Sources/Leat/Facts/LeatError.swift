@@ -25,6 +25,8 @@ public struct LeatError: Error, Sendable, CustomStringConvertible {
         public static let stepRefused = Code(rawValue: "step-refused")
         /// No stage, queue or item of that name or number.
         public static let notFound = Code(rawValue: "not-found")
+        /// A queue hands out nothing, since its breaker has tripped.
+        public static let tripped = Code(rawValue: "tripped")
         /// The order would change something that must not change as things stand.
         public static let refused = Code(rawValue: "refused")
         /// A producer wrote items and saved neither a cursor nor keys, so where to go on is not known.

@@ -79,13 +79,13 @@ extension MemoryState {
                     "This store has a queue '\(spec.name)' on its own, and the pipeline has a queue or a stage of that name; give one of them another name."
                 )
             }
-            self.plan = try Plan(pipeline: plan.pipeline, stages: plan.stages + own)
+            self.plan = try Plan(pipeline: plan.pipeline, stages: plan.stages + own, parameters: plan.parameters)
             for queue in plan.queues { add(MemoryQueue(queue)) }
             for spec in plan.stages { add(spec) }
             return
         }
         try compare(plan, with: old)
-        self.plan = try Plan(pipeline: plan.pipeline, stages: plan.stages + own)
+        self.plan = try Plan(pipeline: plan.pipeline, stages: plan.stages + own, parameters: plan.parameters)
         for spec in plan.stages {
             let place = try place(of: spec.name)
             stages[place].spec = spec
@@ -138,6 +138,7 @@ extension MemoryState {
         guard new.pipeline == old.pipeline else {
             throw changed("the other one's name is '\(printable(new.pipeline ?? ""))'")
         }
+        if let difference = new.parameters.difference(from: old.parameters) { throw changed(difference) }
         let names = Set(new.stages.map(\.name))
         let oldNames = Set(old.pipelineStages.map(\.name))
         if let odd = names.symmetricDifference(oldNames).min() {

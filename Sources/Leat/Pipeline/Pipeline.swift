@@ -18,10 +18,12 @@ public struct Pipeline: Sendable {
     public let stages: [StageDefinition]
 
     /// - Throws: ``LeatError/Code/invalidPipeline`` or ``LeatError/Code/invalidName``, with what to change.
-    public init(_ name: String, @PipelineBuilder _ stages: () throws -> [any PipelineStage]) throws {
+    public init(
+        _ name: String, parameters: Parameters = [:], @PipelineBuilder _ stages: () throws -> [any PipelineStage]
+    ) throws {
         try Self.check(name)
         let definitions = try stages().map(\.definition)
-        let plan = try Plan(pipeline: name, stages: definitions.map(\.spec))
+        let plan = try Plan(pipeline: name, stages: definitions.map(\.spec), parameters: parameters)
         for definition in definitions { try Self.check(definition) }
         try Self.checkValueTypes(definitions)
         self.name = name

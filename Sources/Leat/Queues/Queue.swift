@@ -56,15 +56,15 @@ extension Store {
     /// - Parameters:
     ///   - name: becomes part of its tables' names.
     ///   - type: of its values: `String` and `[UInt8]` are kept as they are, others as JSON.
-    ///   - policy: how often and how soon a failed item is tried again; `nil` leaves what is written down, for a new
-    ///     queue ``StagePolicy/queue``.
+    ///   - policy: replaces what is written down; `nil` leaves that, and is ``QueuePolicy/init(retry:keep:breaker:rate:)``
+    ///     for a new queue.
     /// - Throws: ``LeatError/Code/refused`` for a policy when the queue belongs to a pipeline.
     ///
     /// Cost: one transaction.
     public func queue<Value>(
-        _ name: QueueName, of type: Value.Type = Value.self, policy: StagePolicy? = nil
+        _ name: QueueName, of type: Value.Type = Value.self, policy: QueuePolicy? = nil
     ) async throws -> Queue<Value> {
-        Queue(name, try await makeQueue(name, policy: policy), on: self)
+        Queue(name, try await makeQueue(name, policy: policy?.ofStage), on: self)
     }
 }
 
@@ -75,7 +75,7 @@ extension Queue {
     ///
     /// - Parameters:
     ///   - value: has at most ``Payload/limit`` bytes as a payload.
-    ///   - key: Unique among the queue's items, done ones too: a second put under it does nothing.
+    ///   - key: Unique among the queue's items that are kept, done ones too: a second put under it does nothing.
     ///   - delay: It is handed out no earlier than this.
     ///   - priority: Higher first; 0 or more.
     /// - Returns: whether it was put: `false` if an item of that key is there already.
@@ -119,7 +119,12 @@ extension Queue {
     }
 
     package func output(_ value: Value, key: String?, delay: Duration, priority: Int) throws -> Output {
-        Output(try coder.encode(value), to: name, key: key, delay: delay, priority: priority)
+        guard priority >= 0 else {
+            throw LeatError(
+                .refused,
+                "An item for queue '\(name)' has priority \(priority), and the least is 0; give others a higher one.")
+        }
+        return Output(try coder.encode(value), to: name, key: key, delay: delay, priority: priority)
     }
 
     package func outputs(
@@ -148,12 +153,19 @@ extension Queue {
     ///   - limit: At most so many; fewer do not mean that the queue is empty.
     ///   - duration: How long they stay this handle's, unless it renews the lease.
     ///   - patience: How long to wait for an item when none is ready.
-    /// - Throws: ``LeatError/Code/refused`` when the queue's breaker has tripped, or a pipeline's stage takes from it.
+    /// - Throws: ``LeatError/Code/tripped`` when the queue's breaker has, ``LeatError/Code/refused`` when a pipeline's stage
+    ///   takes from it, ``LeatError/Code/payload`` when none of its first items is a `Value`.
     ///
     /// Cost: one transaction, whatever the limit and however long the queue.
     public func claim(
         upTo limit: Int = 1, for duration: Duration, waiting patience: Duration = .zero
     ) async throws -> QueueClaim<Value> {
+        guard limit >= 1, duration > .zero else {
+            throw LeatError(
+                .refused,
+                "A claim from queue '\(name)' asks for \(limit) items for \(duration); ask for at least one, for some time."
+            )
+        }
         let clock = ContinuousClock()
         let end = clock.now.advanced(by: patience)
         var mark: ChangeMark?
@@ -190,7 +202,7 @@ extension Queue {
                     .storeFailed, "Queue '\(name)' puts into no other, and yet one is full; run verify.")
             case .refused(let reason):
                 throw LeatError(
-                    .refused,
+                    .tripped,
                     "Queue '\(name)' hands out nothing since its breaker tripped: \(reason); mend it, then order a restart of '\(name)'."
                 )
             }
@@ -210,6 +222,14 @@ extension Queue {
             }
         }
         do {
+            // A queue that holds something else altogether is not to be buried item by item.
+            if await taker.read(items.count, unreadable: unreadable.count) >= 5 {
+                try await held.settleRest(.released)
+                throw LeatError(
+                    .payload,
+                    "None of the first items of queue '\(name)' can be read as \(Value.self) (item \(lease.items[0].id): \(unreadable[lease.items[0].id]?.reason ?? "")); is it the right type? They were handed back."
+                )
+            }
             if !unreadable.isEmpty { try await held.settle(unreadable) }
         } catch let error where error.isLateStep {
             return nil

@@ -10,6 +10,8 @@ package actor QueueTaker {
     private var enrolling: Task<WorkerID, any Error>?
     private var run: String?
     private var tidied: Int64?
+    private var hasRead = false
+    private var unread = 0
 
     init(_ stage: StageSpec, on store: any Store, pid: Int32) {
         self.stage = stage
@@ -51,6 +53,13 @@ package actor QueueTaker {
         let found = try await store.runID()
         run = found
         return found
+    }
+
+    /// - Returns: how many items in a row could not be read, since this handle began, when none could.
+    func read(_ readable: Int, unreadable: Int) -> Int {
+        if readable > 0 { hasRead = true }
+        unread += unreadable
+        return hasRead ? 0 : unread
     }
 
     /// Hands back what is held. The next claim enrolls anew.

@@ -142,6 +142,11 @@ public enum Outcome: Sendable, Hashable {
     case released
 }
 
+extension Outcome {
+    /// Why it failed, if it did.
+    package var reason: String? { if case .failed(let failure) = self { failure.reason } else { nil } }
+}
+
 /// What became of a lease's items.
 public enum Verdict: Sendable, Hashable {
     /// Every item of the lease is done.

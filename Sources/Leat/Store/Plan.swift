@@ -58,6 +58,8 @@ public struct StageSpec: Sendable, Hashable, Codable {
 public struct Plan: Sendable, Hashable, Codable {
     /// `nil` when there are only queues on their own.
     public let pipeline: String?
+    /// Those of the run, which does not change them.
+    public let parameters: Parameters
     /// In topological order; the members of a cycle stand together.
     public let stages: [StageSpec]
     /// Groups of stages that complete together: a stage alone, or a cycle. In topological order.
@@ -66,10 +68,11 @@ public struct Plan: Sendable, Hashable, Codable {
     /// Checks the stages against each other and puts them in order.
     ///
     /// - Throws: ``LeatError/Code/invalidPipeline``.
-    public init(pipeline: String?, stages: [StageSpec]) throws {
+    public init(pipeline: String?, stages: [StageSpec], parameters: Parameters = [:]) throws {
         try Self.check(stages)
         let units = Self.order(stages)
         self.pipeline = pipeline
+        self.parameters = parameters
         self.units = units.map { unit in unit.map { stages[$0].name } }
         self.stages = units.flatMap { unit in unit.map { stages[$0] } }
     }
@@ -86,7 +89,9 @@ public struct Plan: Sendable, Hashable, Codable {
     /// The same with one more queue on its own.
     ///
     /// - Throws: ``LeatError/Code/invalidPipeline`` when a stage has its name.
-    package func adding(_ queue: StageSpec) throws -> Plan { try Plan(pipeline: pipeline, stages: stages + [queue]) }
+    package func adding(_ queue: StageSpec) throws -> Plan {
+        try Plan(pipeline: pipeline, stages: stages + [queue], parameters: parameters)
+    }
 
     public func stage(_ name: StageName) -> StageSpec? { stages.first { $0.name == name } }
 

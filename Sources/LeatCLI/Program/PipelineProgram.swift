@@ -24,10 +24,18 @@ public import Leat
 /// - Important: The pipeline is made anew in every process, so it must not depend on anything that another process
 ///   does not see.
 public protocol PipelineProgram: Sendable {
+    /// The pipeline; if it has parameters, with their default values.
     static var pipeline: Pipeline { get throws }
+
+    /// The same with the values that `--param` gives, and those of the run that is resumed. Every name that
+    /// ``pipeline`` has is there, and no other.
+    static func pipeline(with parameters: Parameters) throws -> Pipeline
 }
 
 extension PipelineProgram {
+    /// The pipeline without parameters.
+    public static func pipeline(with parameters: Parameters) throws -> Pipeline { try pipeline }
+
     /// The command line. It ends the process with a status that `--help` lists.
     @concurrent
     public static func main() async { await CommandRunner.main(ProgramCommand<Self>.self) }
@@ -60,6 +68,44 @@ struct DatabaseOptions: ParsableArguments {
     var path: String?
 
     func path(for pipeline: Pipeline) -> String { path ?? "\(pipeline.name).db" }
+}
+
+/// What the run is about.
+struct ParameterOptions: ParsableArguments {
+    @Option(
+        name: .customLong("param"),
+        help: ArgumentHelp(
+            "A parameter of the run; once a name. A run that is resumed has those that it began with.",
+            valueName: "name=value"))
+    var parameters: [String] = []
+
+    /// The values by their names.
+    func values() throws -> [String: String] {
+        var values: [String: String] = [:]
+        for parameter in parameters {
+            guard let sign = parameter.firstIndex(of: "="), sign > parameter.startIndex else {
+                throw LeatError(
+                    .refused, "--param \(printable(parameter)) is no name=value, as in --param day=2026-11-01.")
+            }
+            let name = String(parameter[..<sign])
+            guard values.updateValue(String(parameter[parameter.index(after: sign)...]), forKey: name) == nil else {
+                throw LeatError(.refused, "--param names '\(printable(name))' twice; name each once.")
+            }
+        }
+        return values
+    }
+
+    /// The program's pipeline with these values, and for the others those of the run that is stored.
+    func pipeline<Program: PipelineProgram>(
+        of program: Program.Type, _ defaults: Pipeline, on store: any Store
+    ) async throws -> Pipeline {
+        let stored = try await store.plan()
+        let isResumed = stored?.pipeline == defaults.name
+        let known =
+            isResumed ? stored?.parameters.values.filter { defaults.plan.parameters.values[$0.key] != nil } : nil
+        let parameters = try defaults.plan.parameters.changed(to: known ?? [:]).changed(to: values())
+        return parameters == defaults.plan.parameters ? defaults : try Program.pipeline(with: parameters)
+    }
 }
 
 struct LeaseOptions: ParsableArguments {

@@ -20,16 +20,19 @@ struct RunCommand<Program: PipelineProgram>: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp("How many workers a stage has; once a stage.", valueName: "stage=n"))
     var workers: [WorkerCount] = []
+    @OptionGroup var parameters: ParameterOptions
     @Flag(help: "Print nothing but errors.")
     var quiet = false
     @OptionGroup var output: FormatOptions
 
     func run() async throws {
-        let pipeline = try Program.pipeline
+        let defaults = try Program.pipeline
         // Before a database is made for it.
-        let counts = try WorkerCount.counts(workers, of: pipeline)
+        let counts = try WorkerCount.counts(workers, of: defaults)
+        _ = try defaults.plan.parameters.changed(to: parameters.values())
         let database = try await OpenStore.open(
-            database.path(for: pipeline), creating: true, lease: lease.duration)
+            database.path(for: defaults), creating: true, lease: lease.duration)
+        let pipeline = try await parameters.pipeline(of: Program.self, defaults, on: database.store)
         let run = try ProgramRun(
             pipeline: pipeline, database: database, workers: counts, lease: lease.lease,
             display: RunDisplay(quiet ? .none : .chosen(by: output.format), pipeline: pipeline.name))

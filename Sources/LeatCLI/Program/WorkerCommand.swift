@@ -19,6 +19,7 @@ struct WorkerCommand<Program: PipelineProgram>: AsyncParsableCommand {
     var stage: String
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var lease: LeaseOptions
+    @OptionGroup var parameters: ParameterOptions
     @Option(help: ArgumentHelp("The process that started it and watches it.", visibility: .hidden))
     var supervisor: Int32?
     @Option(help: ArgumentHelp("Where its words go.", visibility: .hidden))
@@ -27,11 +28,13 @@ struct WorkerCommand<Program: PipelineProgram>: AsyncParsableCommand {
     func run() async throws {
         // Before anything that may take its time: the pipeline is the user's code.
         let lifeline = supervisor.map { _ in WorkerLifeline.watch() }
-        let pipeline = try Program.pipeline
-        let stage = try stageName(stage, in: pipeline.plan)
+        let defaults = try Program.pipeline
+        let stage = try stageName(stage, in: defaults.plan)
+        _ = try defaults.plan.parameters.changed(to: parameters.values())
         // A supervisor's database is there. If it isn't any more, a new one would be run from nothing.
         let database = try await OpenStore.open(
-            database.path(for: pipeline), creating: supervisor == nil, lease: lease.duration)
+            database.path(for: defaults), creating: supervisor == nil, lease: lease.duration)
+        let pipeline = try await parameters.pipeline(of: Program.self, defaults, on: database.store)
         let run = WorkerRun(
             stage: stage, pipeline: pipeline, database: database, supervisor: supervisor, lifeline: lifeline, log: log)
         throw try await run.run().code

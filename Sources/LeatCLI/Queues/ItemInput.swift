@@ -1,7 +1,7 @@
 internal import Leat
 
 /// The items on standard input, as many at a time as are there.
-struct ItemInput {
+struct ItemInput: Sendable {
     let format: ItemFormat
     let key: String?
     let isUnique: Bool
@@ -10,7 +10,7 @@ struct ItemInput {
     private var isAtEnd = false
 
     /// An item, and the key under which it is put.
-    struct Entry {
+    struct Entry: Sendable {
         let bytes: [UInt8]
         let key: String?
     }

@@ -1,5 +1,5 @@
 /// Lines out of pieces of bytes as they come: what is read at once need not end with a line.
-struct LineSplitter {
+struct LineSplitter: Sendable {
     private var rest: [UInt8] = []
     /// How many bytes of it are known to hold no end.
     private var seen = 0

@@ -47,32 +47,20 @@ struct PutCommand: AsyncParsableCommand {
     func run() async throws {
         let name = try QueueName(checking: queue)
         let database = try await OpenStore.open(database.db, creating: true)
-        let store = database.store
-        if try await store.plan()?.queues.contains(name) != true {
-            StandardError.write("Queue '\(name)' is new in \(printable(self.database.db)).")
-        }
-        let queue = try await store.queue(name, of: [UInt8].self)
-        var input = ItemInput(format: items.format, key: key, isUnique: unique)
-        var count = PutLine(queue: name)
-        do {
-            while let piece = try input.next() {
-                let put = try await queue.put(
-                    contentsOf: piece.map(\.bytes), keys: piece.map(\.key), delay: .milliseconds(Int64(delay * 1000)),
-                    priority: priority)
-                count.items += put
-                count.known += piece.count - put
-            }
-        } catch {
-            if count.items > 0 { StandardError.write("Before the error: \(count.sentence).") }
-            throw error
-        }
-        try await database.checkpointIfDue()
+        let isNew = try await database.store.plan()?.queues.contains(name) != true
+        let queue = try await database.store.queue(name, of: [UInt8].self)
+        if isNew { StandardError.write("Queue '\(name)' is new in \(printable(self.database.db)).") }
+        let putting = Putting(
+            queue: queue, input: ItemInput(format: items.format, key: key, isUnique: unique),
+            delay: .milliseconds(Int64(delay * 1000)), priority: priority)
+        let count = try await putting.run()
+        try await database.checkpoint()
         try StandardOutput.write(output.format == .json ? try jsonLine(count) : count.sentence)
     }
 }
 
 /// What was put, for programs and for people.
-struct PutLine: Encodable {
+struct PutLine: Encodable, Sendable {
     let order = "put"
     let queue: QueueName
     var items = 0

@@ -11,10 +11,13 @@ struct QueuesCommand: AsyncParsableCommand {
 
     func run() async throws {
         let (database, _) = try await OpenStore.existing(database.db)
-        let queues = try await database.store.queues()
+        let failed = Set(try await database.store.status().filter { $0.state == .failed }.map(\.stage))
+        let lines = try await database.store.queues().map { status in
+            QueueLine(status, isFailed: failed.contains(status.stage ?? StageName(of: status.queue)))
+        }
         switch output.format {
-        case .json: for queue in queues { try StandardOutput.write(try jsonLine(QueueLine(queue))) }
-        case .table: try StandardOutput.write(queueTable(queues))
+        case .json: for line in lines { try StandardOutput.write(try jsonLine(line)) }
+        case .table: try StandardOutput.write(queueTable(lines))
         }
     }
 }
@@ -22,27 +25,34 @@ struct QueuesCommand: AsyncParsableCommand {
 /// A queue as JSON.
 struct QueueLine: Encodable {
     let status: QueueStatus
+    /// Whether nothing is handed out, since too much has died.
+    let isFailed: Bool
 
-    init(_ status: QueueStatus) { self.status = status }
+    init(_ status: QueueStatus, isFailed: Bool) {
+        self.status = status
+        self.isFailed = isFailed
+    }
+
+    var word: String {
+        if isFailed { return StageState.failed.rawValue }
+        return status.isFinished ? "finished" : status.isClosed ? "closed" : status.isSealed ? "fed" : "open"
+    }
 
     private enum CodingKeys: String, CodingKey { case state }
 
     func encode(to encoder: any Encoder) throws {
         try status.encode(to: encoder)
         var container = encoder.container(keyedBy: CodingKeys.self)
-        try container.encode(status.word, forKey: .state)
+        try container.encode(word, forKey: .state)
     }
 }
 
-extension QueueStatus {
-    var word: String { isFinished ? "finished" : isClosed ? "closed" : isSealed ? "fed" : "open" }
-}
-
-func queueTable(_ queues: [QueueStatus]) -> String {
+func queueTable(_ lines: [QueueLine]) -> String {
     var table = TextTable(["QUEUE", "STATE", "STAGE", "READY", "WAITING", "LEASED", "DONE", "DEAD", "SKIPPED"])
-    for queue in queues {
+    for line in lines {
+        let queue = line.status
         table.add([
-            queue.queue, queue.word, queue.stage?.rawValue ?? "-", queue.ready, queue.waiting, queue.leased, queue.done,
+            queue.queue, line.word, queue.stage?.rawValue ?? "-", queue.ready, queue.waiting, queue.leased, queue.done,
             queue.dead, queue.skipped,
         ])
     }

@@ -43,13 +43,13 @@ struct TakeCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let (database, plan) = try await OpenStore.existing(database.db)
+        let (database, plan) = try await OpenStore.existing(database.db, deadline: .seconds(30))
         let name = try queueName(queue, in: plan)
         let taking = Taking(
             queue: try await database.store.queue(name), format: items.format, limit: all ? nil : limit ?? 1,
             isPatient: wait, lease: .milliseconds(Int64(seconds * 1000)))
         let status = try await taking.status()
-        try await database.checkpointIfDue()
+        try await database.checkpoint()
         throw status.code
     }
 }

@@ -1,3 +1,4 @@
+internal import Dispatch
 internal import Leat
 internal import Logging
 internal import ServiceLifecycle
@@ -23,7 +24,7 @@ struct Taking: Service {
     let lease: Duration
     private let outcome = Outcome()
 
-    enum Result: Sendable {
+    enum Ending: Sendable {
         case took
         case empty
         case finished
@@ -32,7 +33,7 @@ struct Taking: Service {
     }
 
     private final class Outcome: Sendable {
-        let result = Mutex(Result.stopped)
+        let result = Mutex(Ending.stopped)
     }
 
     init(queue: Queue<[UInt8]>, format: ItemFormat, limit: Int?, isPatient: Bool, lease: Duration) {
@@ -61,7 +62,7 @@ struct Taking: Service {
     }
 
     func run() async throws {
-        let result: Result
+        let result: Ending
         do {
             result = try await take()
         } catch is CancellationError {
@@ -74,18 +75,14 @@ struct Taking: Service {
         try await queue.handBack()
     }
 
-    private func take() async throws -> Result {
+    private func take() async throws -> Ending {
         let isStopping = Atomic(false)
         return try await withGracefulShutdownHandler {
             var count = 0
             while count < limit ?? .max, !isStopping.load(ordering: .acquiring) {
-                let wanted = min(100, (limit ?? .max) - count)
-                let claim = try await cancelWhenGracefulShutdown { [queue, lease, isPatient] in
-                    try await queue.claim(upTo: wanted, for: lease, waiting: isPatient ? .seconds(3600) : .zero)
-                }
-                switch claim {
+                switch try await claim(upTo: min(100, (limit ?? .max) - count)) {
                 case .granted(let batch):
-                    try await write(batch)
+                    try await keeping(batch) { try await write(batch) }
                     count += batch.items.count
                 case .finished: return count > 0 ? .took : .finished
                 case .empty where isPatient: continue
@@ -95,6 +92,43 @@ struct Taking: Service {
             return count >= limit ?? .max ? .took : .stopped
         } onGracefulShutdown: {
             isStopping.store(true, ordering: .releasing)
+            // A reader that does not read is not waited for: what was not acknowledged is taken again.
+            DispatchQueue(label: "leat.take").asyncAfter(deadline: .now() + 3) {
+                exit(CommandStatus.terminated.rawValue)
+            }
+        }
+    }
+
+    private func claim(upTo limit: Int) async throws -> QueueClaim<[UInt8]> {
+        while true {
+            do {
+                return try await cancelWhenGracefulShutdown { [queue, lease, isPatient] in
+                    try await queue.claim(upTo: limit, for: lease, waiting: isPatient ? .seconds(3600) : .zero)
+                }
+            } catch let error as LeatError where error.code == .busy && isPatient {
+                StandardError.write("Waiting, as \(error)")
+            }
+        }
+    }
+
+    /// Keeps what was claimed for as long as it is being written: who reads may take his time.
+    private func keeping(_ batch: QueueBatch<[UInt8]>, _ body: @escaping @Sendable () async throws -> Void) async throws
+    {
+        try await withThrowingTaskGroup(of: Bool.self) { group in
+            group.addTask { [lease] in
+                while !Task.isCancelled {
+                    do { try await Task.sleep(for: lease / 3) } catch { return false }
+                    // Should it fail, the acknowledgement tells.
+                    try? await batch.renew(for: lease)
+                }
+                return false
+            }
+            group.addTask {
+                try await body()
+                return true
+            }
+            while let isWritten = try await group.next(), !isWritten {}
+            group.cancelAll()
         }
     }
 
@@ -102,16 +136,25 @@ struct Taking: Service {
     private func write(_ batch: QueueBatch<[UInt8]>) async throws {
         for (index, item) in batch.items.enumerated() {
             do {
-                try StandardOutput.write(bytes: try format.write(Payload(bytes: item.value)))
+                try await Self.write(try format.write(Payload(bytes: item.value)))
             } catch {
                 for written in batch.items[..<index] { try await written.acknowledge() }
                 guard let unsuitable = error as? UnsuitableItem else { throw error }
                 throw LeatError(
                     .refused,
-                    "Item \(item.id) of queue '\(queue.name)' can't be written in this form: \(unsuitable.reason); take it --as ndjson, or one --as blob."
+                    "Item \(item.id) of queue '\(queue.name)' can't be written in this form: \(unsuitable.reason); take it --as ndjson, or one --as blob, or settle it by 'leat skip'."
                 )
             }
         }
         try await batch.acknowledge()
+    }
+
+    /// It blocks as long as nobody reads, and must take no thread from those who renew.
+    private static func write(_ bytes: [UInt8]) async throws {
+        try await withCheckedThrowingContinuation { continuation in
+            DispatchQueue(label: "leat.output").async {
+                continuation.resume(with: Result { try StandardOutput.write(bytes: bytes) })
+            }
+        }
     }
 }

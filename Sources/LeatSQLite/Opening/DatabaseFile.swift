@@ -51,15 +51,16 @@ struct DatabaseFile: Sendable {
         if lstat(path, &status) != 0 {
             guard creating else {
                 throw LeatError(
-                    .notFound, "There is no database at \(printable(given)); check the path, or run the pipeline first."
+                    .notFound,
+                    "There is no database at \(printable(given)); check the path: 'leat put' makes one, and a pipeline's program does."
                 )
             }
             // A new file has no locks to lose yet. O_EXCL: if another process was faster, the file is there.
             let descriptor = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0o600)
+            let why = systemMessage()
             if descriptor >= 0 { close(descriptor) }
             guard lstat(path, &status) == 0 else {
-                throw LeatError(
-                    .storeFailed, "The database \(printable(given)) can't be made: \(systemMessage()).")
+                throw LeatError(.unsafePlace, "The database \(printable(given)) can't be made: \(why).")
             }
         }
         try Self.check(status, given)

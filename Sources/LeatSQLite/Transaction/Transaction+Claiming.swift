@@ -156,10 +156,13 @@ extension Transaction {
     /// Ids are selected, never computed: there may be gaps, and ids with a row of their own.
     private func claimFromFrontier(_ queue: QueueName, limit: Int, frontier: Int64) throws -> ClaimedRange? {
         let items = try pathItems(queue, from: frontier, to: .max, limit: limit, claims: 1)
+        if items.last?.id.rawValue == .max {
+            throw LeatError(.storeFailed, "Queue '\(queue)' has an item of the last number that there is; run verify.")
+        }
         var next = items.last.map { $0.id.rawValue + 1 } ?? frontier
         if items.count < limit {
             // Whatever is past them has a row: the frontier moves past it.
-            next = try sql(Self.lastIDQuery, queue).first(body: { $0.int(0) + 1 }) ?? next
+            next = try sql(Self.lastIDQuery, queue).first(body: { $0.int(0) &+ 1 }) ?? next
         }
         guard next > frontier else { return nil }
         try sql(Self.frontierQuery).run(.text(queue.rawValue), .int(next))

@@ -80,7 +80,7 @@ extension Transaction {
         guard let held else {
             throw LeatError(
                 .leaseLost,
-                "Lease \(lease) on queue '\(queue)' is no longer held by worker \(worker), so nothing of this step was committed; its items are with another worker."
+                "Lease \(lease) on queue '\(queue)' is no longer held by worker \(worker), so nothing of this step was committed; its items were settled, or are with another worker."
             )
         }
         return held

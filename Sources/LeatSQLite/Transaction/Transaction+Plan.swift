@@ -79,8 +79,9 @@ extension Transaction {
     func storedPlan() throws -> Plan? { try Self.storedPlan(in: database) }
 
     static func storedPlan(in database: Database) throws -> Plan? {
-        guard let run = try Row.fetchOne(database, sql: "SELECT pipeline FROM leat_run") else { return nil }
+        guard let run = try Row.fetchOne(database, sql: "SELECT pipeline, parameters FROM leat_run") else { return nil }
         let pipeline: String? = run["pipeline"]
+        let parameters: String = run["parameters"]
         // A question a table, not a stage: there may be hundreds.
         let outputs = try names(in: database, "SELECT stage, queue FROM leat_edges ORDER BY position")
         let after = try names(in: database, "SELECT stage, earlier FROM leat_after ORDER BY earlier")
@@ -100,7 +101,9 @@ extension Transaction {
                     shards: input == nil ? (shards[name] ?? []).map { ShardName($0) } : [],
                     policy: try JSONDecoder().decode(StagePolicy.self, from: Data(policy.utf8))))
         }
-        return try Plan(pipeline: pipeline, stages: stages)
+        return try Plan(
+            pipeline: pipeline, stages: stages,
+            parameters: Parameters(JSONDecoder().decode([String: String].self, from: Data(parameters.utf8))))
     }
 
     /// What stands in the second column, by the first.
@@ -117,10 +120,13 @@ extension Transaction {
             )
         }
         if stored == nil {
-            try createRun(pipeline: plan.pipeline)
-        } else {
-            try database.execute(sql: "UPDATE leat_run SET pipeline = ?", arguments: [plan.pipeline])
+            try createRun(pipeline: nil)
         }
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        let parameters = String(decoding: try encoder.encode(plan.parameters.values), as: UTF8.self)
+        try database.execute(
+            sql: "UPDATE leat_run SET pipeline = ?, parameters = ?", arguments: [plan.pipeline, parameters])
         for (position, stage) in plan.stages.enumerated() {
             try create(stage, at: position + (stored?.stages.count ?? 0))
             for (position, queue) in stage.outputs.enumerated() {
@@ -177,10 +183,10 @@ extension Transaction {
         }
         try database.execute(
             sql: """
-                UPDATE leat_stages SET policy = ?2, max_dead = ?3, max_dead_percent = ?4
-                WHERE name = ?1 AND (policy, max_dead, max_dead_percent) IS NOT (?2, ?3, ?4)
+                UPDATE leat_stages SET policy = ?2, max_dead = ?3, max_dead_percent = ?4, attempts = ?5
+                WHERE name = ?1 AND (policy, max_dead, max_dead_percent, attempts) IS NOT (?2, ?3, ?4, ?5)
                 """,
-            arguments: [stage.rawValue, text, count, percent])
+            arguments: [stage.rawValue, text, count, percent, policy.retry.attempts])
         try database.execute(
             sql: """
                 UPDATE leat_queues SET capacity = ?2
@@ -205,6 +211,7 @@ extension Transaction {
         guard stored.pipeline == plan.pipeline else {
             throw refuse("the pipeline is not '\(printable(plan.pipeline ?? ""))'")
         }
+        if let difference = plan.parameters.difference(from: stored.parameters) { throw refuse(difference) }
         for old in stored.pipelineStages where plan.stage(old.name) == nil {
             throw refuse("there is a stage '\(old.name)', which the program no longer has")
         }

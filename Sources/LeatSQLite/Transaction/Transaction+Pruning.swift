@@ -20,6 +20,18 @@ extension Transaction {
         return count
     }
 
+    /// Forgets those who claimed from queues on their own: each run of a command is one.
+    func forgetClaimers(endedBefore time: Int64) throws {
+        try sql(Self.forgetClaimersQuery).run(.int(time))
+    }
+
+    // leat_workers_ended
+    static let oldClaimers = """
+        SELECT id FROM leat_workers
+        WHERE ended_at < ?1 AND stage IN (SELECT name FROM leat_stages WHERE kind = 'queue')
+        """
+    private static let forgetClaimersQuery = Query("DELETE FROM leat_workers WHERE id IN (\(oldClaimers))")
+
     /// Below the frontier and every lease, an item without a row is done. The oldest are looked at, and those of them
     /// that are old enough are chosen: looking for more would pass over all that is to be kept.
     private static let chosen = """

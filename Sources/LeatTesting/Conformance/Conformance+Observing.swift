@@ -25,6 +25,18 @@ extension StoreConformance {
 
             try equal(try await bench.store.plan(), bench.plan, "the plan")
         },
+        Case("keeps the parameters of its run, and refuses others") { bench in
+            func plan(_ parameters: Parameters) throws -> Plan {
+                try Plan(pipeline: "conformance", stages: Layout.line().stages, parameters: parameters)
+            }
+            for parameters: Parameters in [["day": "2026-11-01"], ["night": ""]] {
+                try await refuses(.pipelineChanged, "other parameters") {
+                    try await bench.store.install(plan(parameters))
+                }
+            }
+            try await bench.store.install(plan([:]))
+            try equal(try await bench.store.plan()?.parameters, [:], "the parameters")
+        },
         Case("takes a plan with other policies, and follows them", on: .line(.strict(attempts: 1))) { bench in
             try await bench.fill(1)
 

@@ -12,7 +12,7 @@ private let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandle
 struct QueueServiceTests {
     let store = MemoryStore()
 
-    private func numbers(_ values: ClosedRange<Int>, policy: StagePolicy? = nil) async throws -> Queue<Int> {
+    private func numbers(_ values: ClosedRange<Int>, policy: QueuePolicy? = nil) async throws -> Queue<Int> {
         let numbers = try await store.queue("numbers", of: Int.self, policy: policy)
         try await numbers.put(contentsOf: values)
         return numbers
@@ -63,7 +63,7 @@ struct QueueServiceTests {
 
     @Test("spends an attempt of an item whose handler takes too long, and cancels it")
     func timesOut() async throws {
-        let numbers = try await numbers(1...2, policy: StagePolicy(retry: .never, breaker: .off))
+        let numbers = try await numbers(1...2, policy: QueuePolicy(retry: .never))
         try await numbers.seal()
 
         try await QueueService(numbers, concurrency: 2, timeout: .milliseconds(20), logger: silent) { number in

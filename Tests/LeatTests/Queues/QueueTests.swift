@@ -62,7 +62,7 @@ struct QueueTests {
     @Test("does with each item what is said of it")
     func verdicts() async throws {
         let numbers = try await store.queue(
-            "numbers", of: Int.self, policy: StagePolicy(retry: RetryPolicy(attempts: 2), breaker: .off))
+            "numbers", of: Int.self, policy: QueuePolicy(retry: RetryPolicy(attempts: 2)))
         try await numbers.put(contentsOf: 1...6)
         let items = try #require(try await numbers.claim(upTo: 6, for: .seconds(30)).batch).items
 
@@ -212,6 +212,37 @@ struct QueueTests {
         #expect(try await blobs.status().ready == 0)
     }
 
+    @Test("refuses wishes that can't be, and stops nothing for them")
+    func wishes() async throws {
+        let numbers = try await store.queue("numbers", of: Int.self)
+        for body in [
+            { try await numbers.put(1, priority: -1) }, { _ = try await numbers.claim(upTo: 0, for: .seconds(1)) },
+            { _ = try await numbers.claim(for: .zero) },
+        ] as [() async throws -> Void] {
+            let error = await #expect(throws: LeatError.self) { try await body() }
+            #expect(error?.code == .refused)
+        }
+    }
+
+    @Test("does not bury a queue that holds something else altogether")
+    func wrongType() async throws {
+        let texts = try await store.queue("things", of: String.self)
+        try await texts.put(contentsOf: (1...100).map { "text \($0)" })
+        let numbers = try await store.queue("things", of: Int.self)
+
+        for limit in [3, 50, 50] {
+            let error = await #expect(throws: LeatError.self) {
+                try await numbers.claim(upTo: limit, for: .seconds(30))
+            }
+            #expect(error?.code == .payload)
+            #expect(error?.message.contains("Int") == true)
+        }
+
+        let status = try await texts.status()
+        #expect(status.dead < 5)
+        #expect(status.ready + status.dead == 100)
+    }
+
     @Test("is one claimer, however many tasks claim at once")
     func oneClaimer() async throws {
         let numbers = try await store.queue("numbers", of: Int.self)
@@ -248,7 +279,7 @@ struct QueueTests {
     @Test("says that its breaker has tripped")
     func breaker() async throws {
         let numbers = try await store.queue(
-            "numbers", of: Int.self, policy: StagePolicy(breaker: Breaker(firstAllDead: 1)))
+            "numbers", of: Int.self, policy: QueuePolicy(breaker: Breaker(firstAllDead: 1)))
         try await numbers.put(contentsOf: 1...2)
         try await numbers.claim(for: .seconds(1)).batch?.items[0].bury(reason: "broken")
 
