@@ -128,6 +128,7 @@ extension SQLiteStore {
     }
 
     public func evaluate() async throws { try await write { try $0.cascade() } }
+    @discardableResult
     public func prune(upTo limit: Int) async throws -> Int {
         let old = time.wallClock - 3_600_000
         let (plan, hasOld) = try await observe { [self] connection in

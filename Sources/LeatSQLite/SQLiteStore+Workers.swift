@@ -49,6 +49,7 @@ extension SQLiteStore {
         _ = try onHeartbeatConnection { try $0.end(worker, ending, culprit: culprit) }
     }
 
+    @discardableResult
     public func end(_ worker: WorkerID, _ ending: WorkerEnding) async throws -> DeathAccount {
         let (account, run) = try await write { (try $0.end(worker, ending), try $0.runID()) }
         forgetLock(of: worker, run)

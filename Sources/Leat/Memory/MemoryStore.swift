@@ -196,6 +196,7 @@ extension MemoryStore {
         try perform { state, _ in try state.restart(stage) }
     }
 
+    @discardableResult
     public func prune(upTo limit: Int) async throws -> Int {
         try perform(isChange: { $0 > 0 }) { $0.prune(upTo: limit, at: $1) }
     }
