@@ -93,6 +93,12 @@ let package = Package(
             swiftSettings: settings
         ),
         .executableTarget(
+            name: "api-enrichment",
+            dependencies: ["Leat", "LeatCLI", "LeatSQLite", grdb],
+            path: "Examples/ApiEnrichment",
+            swiftSettings: settings
+        ),
+        .executableTarget(
             name: "hello-queue",
             dependencies: ["Leat", "LeatSQLite"],
             path: "Examples/HelloQueue",
@@ -149,9 +155,10 @@ let package = Package(
         .testTarget(
             name: "ExampleTests",
             dependencies: [
-                "FlightsPipeline", "Leat", "LeatProcess", "LeatSQLite", "flights", "foreign-writer",
-                "hello-queue", "outbox-service", "squares", grdb, logging, subprocess, system,
+                "FlightsPipeline", "Leat", "LeatProcess", "LeatSQLite", "api-enrichment", "flights",
+                "foreign-writer", "hello-queue", "outbox-service", "squares", grdb, logging, subprocess, system,
             ],
+            exclude: ["score-api.py"],
             swiftSettings: settings
         ),
         .testTarget(name: "LeatProcessTests", dependencies: ["Leat", "LeatProcess"], swiftSettings: settings),

@@ -279,19 +279,6 @@ struct QueuesInDatabaseTests {
         #expect(try await store.plan()?.pipeline == nil)
     }
 
-    @Test("refuse inserts of a bare sqlite3 when sealed, and take them before")
-    func bare() async throws {
-        let store = try await fixture.store()
-        let jobs = try await store.queue("jobs", of: Int.self)
-        let insert = "INSERT INTO q_jobs (payload, created_at) VALUES ('7', 0)"
-
-        try fixture.bare { db in try db.execute(sql: insert) }
-        try await jobs.seal()
-
-        #expect(throws: DatabaseError.self) { try fixture.bare { db in try db.execute(sql: insert) } }
-        #expect(try await jobs.claim(for: .seconds(9)).batch?.values == [7])
-    }
-
     @Test("invariant 8: give the time of a long transaction to every lease that was live when it began")
     func lengthens() async throws {
         let store = try await fixture.store()
@@ -311,35 +298,6 @@ struct QueuesInDatabaseTests {
         try await batch.acknowledge()
     }
 
-    @Test("invariant 2: roll a stranger's transaction back when his lease is lost")
-    func strangerLate() async throws {
-        let store = try await SQLiteStore.open(fixture.path)
-        let jobs = try await store.queue("jobs", of: Int.self)
-        try await table(store)
-        try await jobs.put(1)
-        try fixture.bare { db in
-            try db.execute(sql: "INSERT INTO leat_workers (stage, pid) VALUES ('jobs', 0)")
-            try db.execute(
-                sql: "INSERT INTO leat_claims_jobs (worker, expires_at) VALUES (1, (SELECT now FROM leat_now) + 9000)")
-        }
-        try await store.skip(ItemID(1), of: "jobs", by: "test")
-
-        #expect(throws: DatabaseError.self) {
-            try fixture.bare { db in
-                try db.execute(
-                    sql: """
-                        BEGIN IMMEDIATE;
-                        INSERT INTO orders VALUES (1);
-                        INSERT INTO leat_settlements_jobs (worker, lease, outcome) VALUES (1, 1, 'done');
-                        COMMIT
-                        """)
-            }
-        }
-
-        #expect(try await orders(store) == [])
-        #expect(try await store.verify() == [])
-    }
-
     @Test("forget who claimed from them, an hour after he has ended")
     func forgetsClaimers() async throws {
         let store = try await fixture.linear()
@@ -357,81 +315,4 @@ struct QueuesInDatabaseTests {
         #expect(try await store.workers().map(\.stage.rawValue) == ["keep"])
     }
 
-    @Test("wake one of those who wait for each item, in whatever process")
-    func wakesOne() async throws {
-        let stores = [try await fixture.store(), try await fixture.store(), try await fixture.store()]
-        let jobs = try await stores[0].queue("jobs", of: Int.self)
-        let mark = try await stores[0].change(of: .work(in: "jobs"), since: nil, within: .zero)
-        let woken = AsyncStream.makeStream(of: Int.self)
-        let waiters = stores.indices.map { number in
-            Task {
-                let next = try await stores[number].change(of: .work(in: "jobs"), since: mark, within: .seconds(600))
-                woken.continuation.yield(number)
-                return next
-            }
-        }
-        // They have begun to wait in the kernel when they say so; there is no other sign of it.
-        while try self.waiting() < 3 { await Task.yield() }
-
-        try await jobs.put(1)
-        var order = woken.stream.makeAsyncIterator()
-        let first = try #require(await order.next())
-        try await jobs.put(2)
-        let second = try #require(await order.next())
-        let third = try #require([0, 1, 2].first { $0 != first && $0 != second })
-        #expect(try self.waiting() == 1)
-        waiters[third].cancel()
-
-        await #expect(throws: CancellationError.self) { try await waiters[third].value }
-    }
-
-    /// How many wait at a doorbell, by its file.
-    private func waiting(_ bell: String = "test.db-leat/bells/jobs") throws -> UInt32 {
-        let data = try Data(contentsOf: fixture.folder.appending(path: bell))
-        return data.withUnsafeBytes { $0.load(fromByteOffset: 4, as: UInt32.self) }
-    }
-
-    @Test("pass a wake on when who was woken does not want it any more")
-    func passesOn() async throws {
-        let doorbell = try Doorbell(path: fixture.folder.appending(path: "bell").path)
-        for _ in 1...50 {
-            let rings = doorbell.rings
-            // The kernel wakes who has waited the longest.
-            let unwanted = Task { try await doorbell.wait(since: rings, atMost: .seconds(600)) }
-            while try waiting("bell") < 1 { await Task.yield() }
-            let wanted = Task { try await doorbell.wait(since: rings, atMost: .seconds(600)) }
-            while try waiting("bell") < 2 { await Task.yield() }
-            unwanted.cancel()
-
-            doorbell.ring(all: false)
-
-            try await wanted.value
-            await #expect(throws: CancellationError.self) { try await unwanted.value }
-            while try waiting("bell") > 0 { await Task.yield() }
-        }
-    }
-
-    @Test("invariant 9: end a stranger's lease by its time on the wall")
-    func stranger() async throws {
-        let store = try await fixture.store()
-        let jobs = try await store.queue("jobs", of: Int.self)
-        try await jobs.put(contentsOf: [1, 2])
-        let now = fixture.time.wallClock
-        try fixture.bare { db in
-            try db.execute(
-                sql: """
-                    INSERT INTO leat_workers (stage, pid, started_at, seen_at) VALUES ('jobs', 1, \(now), \(now));
-                    INSERT INTO leat_leases
-                        (queue, worker, lo, hi, items, taken, claims, claimed_at, expires_at, clock)
-                    VALUES ('jobs', last_insert_rowid(), 1, 1, 1, 1, 1, \(now), \(now + 5000), 'wall');
-                    UPDATE leat_queues SET frontier = 2 WHERE name = 'jobs'
-                    """)
-        }
-
-        #expect(try await store.reap(supervisor: nil) == [])
-        #expect(try await jobs.claim(upTo: 9, for: .seconds(60)).batch?.values == [2])
-        fixture.time.advance(by: .seconds(5))
-        #expect(try await jobs.claim(upTo: 9, for: .seconds(60)).batch?.values == [1])
-        #expect(try await store.verify() == [])
-    }
 }
