@@ -7,14 +7,14 @@ extension WorkerSession {
             if isStopping { return try await stopped() }
             let desk = StreamDesk(stage, on: store, worker, upkeep, patience, activity, heartbeat)
             do {
-                let failure = try await call(body, desk)
-                let isUnanswered = try await desk.close(failure)
-                if isUnanswered, let failure { logger.info("A call of the stage's function failed: \(failure.reason)") }
-                if await desk.hasGiven, failure == nil { progressed() }
+                let thrown = try await call(body, desk)
+                let isUnanswered = try await desk.close(await leftBehind(thrown, desk))
+                if isUnanswered { logger.info("A call of the stage's function left items without an answer.") }
+                if await desk.hasGiven, thrown == nil { progressed() }
                 if let reason = await desk.refusal { return try await self.failed(reason) }
-                if !isUnanswered, let failure, await !desk.hasGiven {
-                    // It threw before it took anything: that is nobody's but the stage's.
-                    try await chargeStage(RetryError(failure.reason, failure.advice))
+                if let thrown, await !desk.hasGiven {
+                    // It threw before it took anything, or took nothing: that is nobody's but the stage's.
+                    try await chargeStage(RetryError(thrown.reason, thrown.advice))
                     // A function that takes nothing is not told of a trip either.
                     if case .refused(let reason) = try await look() { return try await self.failed(reason) }
                 } else if await desk.ending == .complete, !isUnanswered {
@@ -35,21 +35,26 @@ extension WorkerSession {
         return claim
     }
 
-    /// - Returns: what was wrong with it: what it threw, or that it left items without an answer.
+    /// - Returns: what was wrong with the call: what it threw, or that it took nothing of an input that has not ended.
     private func call(_ body: StreamBody, _ desk: StreamDesk) async throws -> Failure? {
         do {
             try await Activity.$current.withValue(activity) { try await body(desk) }
         } catch {
             if let storeError = await desk.storeError { throw storeError }
             if isInterruption(error) { return nil }
-            return stage.failure(error)
+            let failure = stage.failure(error)
+            logger.info("A call of the stage's function failed: \(failure.reason)")
+            return failure
         }
-        if await desk.ending == nil, await !desk.hasGiven {
-            return Failure("the function returned without taking any of its input", .never)
-        }
+        guard await desk.ending == nil, await !desk.hasGiven else { return nil }
+        return Failure("the function returned without taking any of its input", .never)
+    }
+
+    /// What becomes of items that were given out and have no answer; `nil` hands them back.
+    private func leftBehind(_ thrown: Failure?, _ desk: StreamDesk) async -> Failure? {
+        if thrown != nil || isStopping { return thrown }
         // What it leaves at a drain is handed out again. Not what stood alone under suspicion: that no answer to it can be
         // had may be its fault, and would never come to an end.
-        if isStopping { return nil }
         if await desk.ending == .drain, await !desk.isSuspect { return nil }
         return Failure("the function returned without answering this item")
     }

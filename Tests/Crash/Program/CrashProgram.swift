@@ -15,6 +15,8 @@ import Darwin
 ///
 /// Its environment says what it does wrong: `CRASH_POISON` names how the item 77 ends its worker, `CRASH_ITEMS` how
 /// many items there are, `CRASH_PAUSE` how many microseconds each takes, `CRASH_BROKEN` that every item fails.
+/// `CRASH_WINDOWS` has the stage in the middle take its input as a sequence and answer three items at once, between
+/// bounded queues that keep nothing.
 @main
 struct CrashProgram: PipelineProgram {
     static var pipeline: Pipeline {
@@ -30,11 +32,14 @@ struct CrashProgram: PipelineProgram {
                 }
                 .workers(2)
                 .batch(20)
-                Transformer("change", from: "raw", to: "cooked") { (value: Int) throws -> Int in try change(value) }
-                    .workers(3)
-                    .batch(16)
-                    .timeout(.seconds(1))
-                    .retry(RetryPolicy(attempts: 2, base: .milliseconds(1)))
+                if environment("CRASH_WINDOWS") != nil {
+                    middle(Transformer("change", from: "raw", to: "cooked", stream: windows)).capacity(60).keep(.failed)
+                } else {
+                    middle(
+                        Transformer("change", from: "raw", to: "cooked") { (value: Int) throws -> Int in
+                            try change(value)
+                        })
+                }
                 Consumer(
                     "keep", from: "cooked",
                     database: { (database: Database, value: Int) in
@@ -71,6 +76,21 @@ struct CrashProgram: PipelineProgram {
                 }
             }
         }
+    }
+
+    private static func middle(_ stage: Transformer) -> Transformer {
+        stage.workers(3).batch(16).timeout(.seconds(1)).retry(RetryPolicy(attempts: 2, base: .milliseconds(1)))
+    }
+
+    @Sendable private static func windows(_ stream: StageStream<Int, Int>) async throws {
+        var window: [StageItem<Int>] = []
+        for try await item in stream {
+            window.append(item)
+            if window.count < 3 { continue }
+            try await stream.put(window.map { try change($0.value) }, answering: window)
+            window = []
+        }
+        if !window.isEmpty { try await stream.put(window.map { try change($0.value) }, answering: window) }
     }
 
     private static func change(_ value: Int) throws -> Int {

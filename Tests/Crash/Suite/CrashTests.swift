@@ -73,15 +73,17 @@ struct CrashTests {
         #expect(try await store.verify() == [])
     }
 
-    @Test("invariant 1: kill -9 of any process, again and again, changes nothing in what comes out")
-    func storm() async throws {
+    @Test(
+        "invariant 1: kill -9 of any process, again and again, changes nothing in what comes out",
+        arguments: [[:], ["CRASH_WINDOWS": "1"]])
+    func storm(variables: [String: String]) async throws {
         let seed = UInt64.random(in: 0..<UInt64.max)
         var chance = SeededGenerator(seed: seed)
         let landed = Atomic(0)
 
         // A run that ends before enough have landed is followed by another on a new database.
         while landed.load(ordering: .acquiring) < 30 {
-            let scene = try Scene(["CRASH_PAUSE": "800"])
+            let scene = try Scene(variables.merging(["CRASH_PAUSE": "800"]) { $1 })
             // Shot at until it ends by itself; after each death of its supervisor the same command goes on.
             var status = TerminationStatus.signaled(SIGKILL)
             while status == .signaled(SIGKILL) {

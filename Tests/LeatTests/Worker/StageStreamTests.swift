@@ -183,6 +183,21 @@ struct StageStreamTests {
         #expect(items.map(\.attempts) == Array(repeating: 0, count: 10))
     }
 
+    @Test("is no failure of a worker that finds nothing left")
+    func nothingLeft() async throws {
+        let store = MemoryStore()
+        let pipeline = try windows(of: 1...9)
+        try await pipeline.runInMemory(store: store)
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+
+        for _ in 1...3 {
+            let worker = try StageWorker("sum", of: pipeline, on: store, pid: 1, logger: logger)
+            #expect(try await worker.work() == .finished(.complete))
+        }
+
+        #expect(try await store.attempts(of: nil, item: nil, limit: 9) == [])
+    }
+
     @Test("is the stage's failure when it takes nothing at all")
     func takesNothing() async throws {
         let run = try await Pipeline("p") {
