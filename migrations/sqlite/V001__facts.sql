@@ -257,6 +257,8 @@ CREATE TABLE qs_{name} (
 
 -- Only ready items, in the order in which they are handed out: a claim's cost depends on what it takes.
 CREATE INDEX qs_{name}_ready ON qs_{name} (priority DESC, id) WHERE state = 'ready';
+-- What is under suspicion, for those who hold several leases and must be given it alone.
+CREATE INDEX qs_{name}_suspects ON qs_{name} (priority DESC, id) WHERE state = 'ready' AND suspect > 0;
 -- What is due next.
 CREATE INDEX qs_{name}_waiting ON qs_{name} (visible_at) WHERE state = 'waiting';
 -- The state rows that a lease holds.

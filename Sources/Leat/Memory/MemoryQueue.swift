@@ -128,13 +128,17 @@ struct MemoryQueue: Sendable {
     ///
     /// Suspects are taken in a batch as small as the most suspect of them asks for. None of a lower priority is taken
     /// while one of a higher is left, of either kind.
-    mutating func take(upTo limit: Int, suspectsToo: Bool, into lease: LeaseID) -> (ids: [ItemID], areSuspects: Bool) {
+    ///
+    /// - Parameter suspectsFirst: whether suspects are taken before all others.
+    mutating func take(
+        upTo limit: Int, suspectsToo: Bool, suspectsFirst: Bool, into lease: LeaseID
+    ) -> (ids: [ItemID], areSuspects: Bool) {
         var taken: [ItemID] = []
         let plain = firstReady()
         let suspect = suspectsToo ? firstSuspect() : nil
-        if let suspect, plain.map({ suspect < $0 }) ?? true {
+        if let suspect, suspectsFirst || plain.map({ suspect < $0 }) ?? true {
             var most = limit
-            while let next = firstSuspect(), next.priority >= plain?.priority ?? 0 {
+            while let next = firstSuspect(), suspectsFirst || next.priority >= plain?.priority ?? 0 {
                 most = min(most, items[Int(next.id.rawValue) - 1].suspect)
                 guard taken.count < most else { break }
                 suspects.removeFirst()

@@ -26,7 +26,8 @@ extension MemoryState {
         }
         let id = LeaseID(lastLease + 1)
         let (items, areSuspects) = queues[queue].take(
-            upTo: min(request.limit, allowed), suspectsToo: isOwn || isIntended || held.isEmpty, into: id)
+            upTo: min(request.limit, allowed), suspectsToo: isOwn || isIntended || held.isEmpty,
+            suspectsFirst: isIntended && held.isEmpty, into: id)
         spend(items.count, of: stage, at: moment)
         guard items.isEmpty else {
             let claim = grant(id, items, areSuspects: areSuspects, stage, queue, request.worker)
@@ -51,7 +52,8 @@ extension MemoryState {
     func fullOutput(of stage: Int) -> QueueName? {
         guard let plan, !stages[stage].spec.outputs.isEmpty else { return nil }
         return plan.boundedOutputs(of: stages[stage].spec).first { output in
-            (try? place(of: output.queue)).map { queues[$0].counts.unsettled >= Int64(output.capacity) } ?? false
+            guard let counts = (try? place(of: output.queue)).map({ queues[$0].counts }) else { return false }
+            return counts.unsettled - (output.countsHeld ? 0 : counts[.leased]) >= Int64(output.capacity)
         }?.queue
     }
 

@@ -30,7 +30,7 @@ extension MemoryState {
         let stage = try place(of: step.stage)
         if let lease = leases[step.lease], lease.worker == step.worker, lease.stage == stage {
             switch step.verdict {
-            case .done, .failedTogether, .released: return lease
+            case .done, .failedTogether, .failedWithOthers, .released: return lease
             case .each(let outcomes):
                 if outcomes.keys.allSatisfy({ isHeld($0, by: lease) }) { return lease }
             }
@@ -60,6 +60,12 @@ extension MemoryState {
             settle(outcomes.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, of: lease, at: moment)
         case .released:
             release(lease)
+        case .failedWithOthers(let failure):
+            if failure.postponement != nil {
+                settle(held(by: lease).map { ($0, .failed(failure)) }, of: lease, at: moment)
+            } else {
+                halve(lease)
+            }
         case .failedTogether(let failure):
             if lease.remaining == 1 || failure.postponement != nil {
                 settle(held(by: lease).map { ($0, .failed(failure)) }, of: lease, at: moment)

@@ -24,7 +24,10 @@ public struct Pipeline: Sendable {
         try Self.check(name)
         let definitions = try stages().map(\.definition)
         let plan = try Plan(pipeline: name, stages: definitions.map(\.spec), parameters: parameters)
-        for definition in definitions { try Self.check(definition) }
+        for definition in definitions {
+            try Self.check(definition)
+            try Self.checkCycle(definition, in: plan)
+        }
         try Self.checkValueTypes(definitions)
         self.name = name
         self.plan = plan
@@ -64,6 +67,19 @@ public struct Pipeline: Sendable {
                 "Stage '\(spec.name)' is to have \(stage.workers) workers, but its work is one unit that one worker does; leave out workers(\(stage.workers))."
             )
         }
+    }
+
+    /// A cycle ends when nothing of it is in anybody's hands, and a stream may hold items until its input has ended.
+    private static func checkCycle(_ stage: StageDefinition, in plan: Plan) throws {
+        guard case .stream = stage.body else { return }
+        let isInCycle =
+            stage.spec.outputs.contains { $0 == stage.spec.input }
+            || plan.units.contains { $0.count > 1 && $0.contains(stage.name) }
+        guard isInCycle else { return }
+        throw LeatError(
+            .invalidPipeline,
+            "Stage '\(stage.name)' takes its input as a sequence and is part of a cycle: each would wait for the other's end; give it a function of one item or of a batch."
+        )
     }
 
     private static func checkValueTypes(_ stages: [StageDefinition]) throws {

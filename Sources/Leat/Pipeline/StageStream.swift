@@ -131,6 +131,7 @@ extension Transformer {
                 let context = ItemContextMaker(stage: name, queue: input.name, runID: try await desk.runID())
                 try await function(StageStream(desk, input, context, put: destinations.putMany))
             }))
+        definition.spec.policy.countsHeld = false
     }
 }
 
@@ -146,5 +147,6 @@ extension Consumer {
                 let context = ItemContextMaker(stage: name, queue: input.name, runID: try await desk.runID())
                 try await function(StageStream(desk, input, context, put: { _, _ in }))
             }))
+        definition.spec.policy.countsHeld = false
     }
 }

@@ -46,15 +46,21 @@ extension Rate {
     /// - Parameter account: `nil`, or one of another boot: nothing is spent.
     /// - Returns: up to ``burst`` items; when none, how long until the next.
     package func allowance(_ account: RateAccount?, at instant: Int64, boot: String) -> (items: Int, wait: Duration) {
-        let owed = max(0, account.map { $0.boot == boot ? $0.spentUntil - instant : 0 } ?? 0)
-        let items = Int((Double(burst) - Double(owed) / interval + 1e-9).rounded(.down))
+        let owed = owed(account, at: instant, boot: boot)
+        let items = Int((Double(burst) - owed / interval + 1e-9).rounded(.down))
         if items >= 1 { return (min(items, burst), .zero) }
-        return (0, .nanoseconds(Int64((Double(owed) - Double(burst - 1) * interval).rounded(.up))))
+        return (0, .nanoseconds(Int64((owed - Double(burst - 1) * interval).rounded(.up))))
     }
 
     /// The account after items have begun.
     package func spending(_ items: Int, _ account: RateAccount?, at instant: Int64, boot: String) -> RateAccount {
-        let from = account.map { $0.boot == boot ? max($0.spentUntil, instant) : instant } ?? instant
-        return RateAccount(spentUntil: from + Int64((Double(items) * interval).rounded()), boot: boot)
+        let owed = owed(account, at: instant, boot: boot) + Double(items) * interval
+        return RateAccount(spentUntil: instant + Int64(owed.rounded()), boot: boot)
+    }
+
+    /// Nanoseconds; never more than this rate could have spent, as an earlier one may have been slower.
+    private func owed(_ account: RateAccount?, at instant: Int64, boot: String) -> Double {
+        guard let account, account.boot == boot else { return 0 }
+        return min(max(0, Double(account.spentUntil - instant)), Double(burst) * interval)
     }
 }

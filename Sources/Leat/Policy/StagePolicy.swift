@@ -164,6 +164,8 @@ public struct StagePolicy: Sendable, Hashable, Codable {
     /// It is looked at before a stage claims, or a producer goes on, and never at a commit: what one step puts may exceed
     /// it. Stages of one cycle do not wait for each other.
     public var capacity: Int?
+    /// Whether what its workers hold counts towards that. Not where they hold items while they wait for more.
+    package var countsHeld = true
     /// How many items the stage begins in a time; `nil`: as many as it can.
     public var rate: Rate?
     /// What becomes of its items once they are done.

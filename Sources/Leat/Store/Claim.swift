@@ -156,6 +156,9 @@ public enum Verdict: Sendable, Hashable {
     /// The batch failed as a whole: it is halved until the culprit stands alone. An item that was alone in its lease
     /// is to blame. A failure that advises to postpone puts all of them off, and suspects none.
     case failedTogether(Failure)
+    /// They are part of something larger that failed, items of other leases among it: they are halved, or put under
+    /// suspicion alone, and not charged. A failure that advises to postpone puts them off.
+    case failedWithOthers(Failure)
     /// All of them are handed back without blame.
     case released
 }

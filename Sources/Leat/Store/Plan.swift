@@ -104,12 +104,12 @@ public struct Plan: Sendable, Hashable, Codable {
     /// The queues that a stage puts into and that may be full, each with what it may hold.
     ///
     /// Queues between the stages of one cycle are left out: they would wait for each other.
-    public func boundedOutputs(of stage: StageSpec) -> [(queue: QueueName, capacity: Int)] {
+    package func boundedOutputs(of stage: StageSpec) -> [(queue: QueueName, capacity: Int, countsHeld: Bool)] {
         stage.outputs.compactMap { queue in
             guard let taker = consumer(of: queue), let capacity = taker.policy.capacity,
                 !units.contains(where: { $0.contains(stage.name) && $0.contains(taker.name) })
             else { return nil }
-            return (queue, capacity)
+            return (queue, capacity, taker.policy.countsHeld)
         }
     }
 

@@ -48,7 +48,9 @@ public enum RunVerdict: Sendable, Hashable {
             let isHeldUp = plan.boundedOutputs(of: stage).contains { output in
                 guard let taker = plan.consumer(of: output.queue), !going.contains(taker.name) else { return false }
                 let held = statuses.first { $0.stage == taker.name }
-                return held.map { $0.ready + $0.waiting + $0.leased >= Int64(output.capacity) } ?? false
+                return held.map { held in
+                    held.ready + held.waiting + (output.countsHeld ? held.leased : 0) >= Int64(output.capacity)
+                } ?? false
             }
             if !isHeldUp { going.insert(stage.name) }
         }

@@ -119,8 +119,14 @@ package actor StreamDesk {
                 .refused, "An answer names the items that it answers: without one, what it puts could be put twice.")
         }
         steps[0].outputs = outputs
+        // Waiting for the store is not the function's time.
+        activity.rest()
         try await commit(steps)
-        for id in outcomes.keys { leases[id] = nil }
+        // What has come back meanwhile is of another lease.
+        for step in steps {
+            for (id, lease) in leases where lease.id == step.lease && outcomes[id] != nil { leases[id] = nil }
+        }
+        activity.begin(nil)
     }
 
     func fail(_ item: ItemID, _ error: any Error) async throws {
@@ -153,7 +159,12 @@ package actor StreamDesk {
         for lease in leases.values { left[lease.id] = lease }
         leases = [:]
         guard !left.isEmpty else { return false }
-        let verdict = failure.map { Verdict.failedTogether($0) } ?? .released
+        // Of items of several leases none stood alone, even if it was alone in its lease.
+        let verdict: Verdict =
+            switch failure {
+            case nil: .released
+            case .some(let failure): left.count == 1 ? .failedTogether(failure) : .failedWithOthers(failure)
+            }
         try await commit(left.values.sorted { $0.id < $1.id }.map { Step(verdict, of: $0) })
         return true
     }

@@ -5,6 +5,11 @@ extension WorkerSession {
     func stream(_ body: StreamBody) async throws -> WorkerExit {
         while true {
             if isStopping { return try await stopped() }
+            if heartbeat.isLost {
+                // It held nothing whose step could be refused, so that it has not met the fence.
+                try await enrollAnew()
+                continue
+            }
             let desk = StreamDesk(stage, on: store, worker, upkeep, patience, activity, heartbeat)
             do {
                 let thrown = try await call(body, desk)
@@ -12,8 +17,8 @@ extension WorkerSession {
                 if isUnanswered { logger.info("A call of the stage's function left items without an answer.") }
                 if await desk.hasGiven, thrown == nil { progressed() }
                 if let reason = await desk.refusal { return try await self.failed(reason) }
-                if let thrown, await !desk.hasGiven {
-                    // It threw before it took anything, or took nothing: that is nobody's but the stage's.
+                if let thrown, !isUnanswered {
+                    // It took nothing, or threw where no item is to blame: that is nobody's but the stage's.
                     try await chargeStage(RetryError(thrown.reason, thrown.advice))
                     // A function that takes nothing is not told of a trip either.
                     if case .refused(let reason) = try await look() { return try await self.failed(reason) }

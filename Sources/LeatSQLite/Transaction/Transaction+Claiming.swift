@@ -27,7 +27,10 @@ extension Transaction {
         // Who takes from a queue on its own, or works on a window, may hold something at all times: it gets nothing new
         // when a suspect is next, so that the suspect's turn comes.
         let mayHold = stage.kind == .queue || isIntended
-        var items = try readyRows(queue, limit: limit, suspectsToo: mayHold || !gate.holdsLease)
+        // Who works on windows may leave unsuspected items for ever: suspects come first there, when nothing is held.
+        let suspectsOnly = try isIntended && !gate.holdsLease && hasSuspect(queue)
+        var items = try readyRows(
+            queue, limit: limit, suspectsToo: mayHold || !gate.holdsLease, suspectsOnly: suspectsOnly)
         if mayHold, gate.holdsLease, try isSuspectNext(items, queue) {
             return isIntended ? .settleFirst : try nothing(stage, request, holdsLease: true)
         }
@@ -50,6 +53,7 @@ extension Transaction {
         if suspect == 0, !isCut, items.count < limit {
             range = try claimRange(
                 queue, limit: limit - items.count, suspectsToo: items.isEmpty && !gate.holdsLease,
+                suspectsOnly: suspectsOnly,
                 frontier: gate.frontier)
             suspect = range?.suspect ?? 0
         }
@@ -61,6 +65,7 @@ extension Transaction {
             expiresAt: request.duration.map(expiry))
         for row in items { try sql(Self.leaseRowQuery, queue).run(.id(row.item.id), .id(lease)) }
         try spend(count, of: stage)
+        if !stage.policy.countsHeld { try tellRoom(in: queue, of: stage) }
         // There may be more for another.
         if count == request.limit || suspect > 0 || isCut || range?.isRest == true { rings.work(in: queue) }
         return .granted(
@@ -102,9 +107,12 @@ extension Transaction {
         let suspect: Int
     }
 
-    private func readyRows(_ queue: QueueName, limit: Int, suspectsToo: Bool) throws -> [ReadyRow] {
+    private func readyRows(
+        _ queue: QueueName, limit: Int, suspectsToo: Bool, suspectsOnly: Bool
+    ) throws -> [ReadyRow] {
         var rows: [ReadyRow] = []
-        try sql(Self.readyQuery, queue).each(.int(limit), .int(suspectsToo ? 1 : 0)) { row in
+        let query = suspectsOnly ? Self.readySuspectsQuery : Self.readyQuery
+        try sql(query, queue).each(.int(limit), .int(suspectsToo ? 1 : 0)) { row in
             rows.append(
                 ReadyRow(
                     item: Item(
@@ -126,9 +134,10 @@ extension Transaction {
     }
 
     private func claimRange(
-        _ queue: QueueName, limit: Int, suspectsToo: Bool, frontier: Int64
+        _ queue: QueueName, limit: Int, suspectsToo: Bool, suspectsOnly: Bool, frontier: Int64
     ) throws -> ClaimedRange? {
-        let orphan = try sql(Self.orphanQuery).first(.text(queue.rawValue), .int(suspectsToo ? 1 : 0)) { row in
+        let query = suspectsOnly ? Self.suspectOrphanQuery : Self.orphanQuery
+        let orphan = try sql(query).first(.text(queue.rawValue), .int(suspectsToo ? 1 : 0)) { row in
             (
                 id: row.int(0), lo: row.int(1), hi: row.int(2), items: Int(row.int(3)), suspect: Int(row.int(4)),
                 claims: Int(row.int(5))
@@ -207,6 +216,11 @@ extension Transaction {
         return LeaseID(sql.lastInsertedID)
     }
 
+    private func hasSuspect(_ queue: QueueName) throws -> Bool {
+        if try sql(Self.readySuspectsQuery, queue).first(.int(1), .int(1), body: { _ in true }) != nil { return true }
+        return try sql(Self.suspectOrphanQuery).first(.text(queue.rawValue), .int(1), body: { _ in true }) != nil
+    }
+
     /// Whether what would be handed out next, after the rows that were found, is under suspicion.
     private func isSuspectNext(_ rows: [ReadyRow], _ queue: QueueName) throws -> Bool {
         if let first = rows.first { return first.suspect > 0 }
@@ -263,6 +277,26 @@ extension Transaction {
 
     private static let leaseRowQuery = Query(
         "UPDATE qs_{name} SET state = 'leased', lease = ?2, claims = claims + 1 WHERE id = ?1")
+
+    // qs_…_suspects; the second value is readyQuery's.
+    static let readySuspectsQuery = Query(
+        """
+        SELECT s.id, i.payload, s.claims, s.attempts, s.generation, s.suspect
+        FROM qs_{name} AS s
+        CROSS JOIN q_{name} AS i ON i.id = s.id
+        WHERE s.state = 'ready' AND s.suspect > 0 AND ?2 IS NOT NULL
+        ORDER BY s.priority DESC, s.id
+        LIMIT ?1
+        """)
+
+    // leat_leases_range; leases are as few as workers. The second value is orphanQuery's.
+    private static let suspectOrphanQuery = Query(
+        """
+        SELECT id, lo, hi, items, suspect, claims FROM leat_leases
+        WHERE queue = ?1 AND worker IS NULL AND suspect > 0 AND ?2 IS NOT NULL
+        ORDER BY lo
+        LIMIT 1
+        """)
 
     // leat_leases_range; leases are as few as workers.
     static let orphanQuery = Query(

@@ -60,6 +60,13 @@ extension Transaction {
                 } else {
                     try orphan(lease, suspect: lease.halved)
                 }
+            case .failedWithOthers(let failure):
+                if failure.postponement != nil {
+                    let all = try items(of: lease).map { ($0, Outcome.failed(failure)) }
+                    counts = try settle(Dictionary(uniqueKeysWithValues: all), of: lease, stage, by: step.worker)
+                } else {
+                    try orphan(lease, suspect: lease.halved)
+                }
             case .released: try orphan(lease, suspect: nil)
             }
             try count(counts, stage)

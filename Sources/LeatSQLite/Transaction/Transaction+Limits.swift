@@ -6,20 +6,24 @@ extension Transaction {
     func fullOutput(of stage: StageSpec) throws -> QueueName? {
         guard !stage.outputs.isEmpty else { return nil }
         for output in try plan().boundedOutputs(of: stage) {
-            if try depth(of: output.queue, upTo: output.capacity) >= output.capacity { return output.queue }
+            let depth = try depth(of: output.queue, upTo: output.capacity, countingHeld: output.countsHeld)
+            if depth >= output.capacity { return output.queue }
         }
         return nil
     }
 
     /// How many unsettled items a queue holds, counted up to what matters.
-    private func depth(of queue: QueueName, upTo limit: Int) throws -> Int {
-        try sql(Self.depthQuery, queue).first(.text(queue.rawValue), .int(limit)) { Int($0.int(0)) } ?? 0
+    private func depth(of queue: QueueName, upTo limit: Int, countingHeld: Bool) throws -> Int {
+        try sql(Self.depthQuery, queue).first(.text(queue.rawValue), .int(limit), .int(countingHeld ? 1 : 0)) {
+            Int($0.int(0))
+        } ?? 0
     }
 
     /// Tells those who wait for room in the stage's input, once it is half empty: at each item they would come and go.
     func tellRoom(in queue: QueueName, of stage: StageSpec) throws {
         guard let capacity = stage.policy.capacity else { return }
-        if try depth(of: queue, upTo: capacity) <= capacity / 2 { rings.room(in: queue) }
+        let depth = try depth(of: queue, upTo: capacity, countingHeld: stage.policy.countsHeld)
+        if depth <= capacity / 2 { rings.room(in: queue) }
     }
 
     /// How many items the stage may begin now, or how long it has to wait.
@@ -47,7 +51,10 @@ extension Transaction {
         SELECT
             max(0, (SELECT coalesce(max(id), 0) FROM q_{name}) - q.frontier + 1)
                 - (SELECT count(*) FROM qs_{name} WHERE id >= q.frontier)
-                + (SELECT coalesce(sum(items), 0) FROM leat_leases WHERE queue = q.name)
+                + (
+                    SELECT coalesce(sum(items), 0) FROM leat_leases
+                    WHERE queue = q.name AND (worker IS NULL OR ?3)
+                )
                 + (SELECT count(*) FROM (SELECT 1 FROM qs_{name} WHERE state = 'ready' LIMIT ?2))
                 + (SELECT count(*) FROM (SELECT 1 FROM qs_{name} WHERE state = 'waiting' LIMIT ?2))
         FROM leat_queues AS q

@@ -35,6 +35,26 @@ extension StoreConformance {
             try await bench.drain()
             try equal(try await bench.state(), .completeWithErrors, "the stage")
         },
+        Case("invariant 6: removes nothing that is in somebody's hands, or was handed back", on: .keeping(.failed)) {
+            bench in
+            try await bench.fill(6)
+            let worker = try await bench.enroll()
+            let lease = try await bench.claim(worker, 2)
+            let other = try await bench.enroll()
+            _ = try await bench.claim(other, 2)
+            try await bench.commit(.done, of: try await bench.claim(try await bench.enroll()))
+            try await bench.commit(each(.done, 2), of: lease)
+            try await bench.store.end(other, .stopped)
+
+            try await bench.store.prune(upTo: 100)
+
+            try equal(
+                try await bench.items().filter { $0.state != .done }.map(\.id.rawValue), [1, 3, 4], "what is left")
+            try equal(try await bench.store.verify(), [], "discrepancies")
+            try await bench.commit(.done, of: lease)
+            try await bench.drain()
+            try equal(try await bench.status().done, 6, "done items")
+        },
         Case("keeps what is recent, and all where all is kept", on: .keeping(.recent(.seconds(60)))) { bench in
             try await bench.fill(2)
             bench.time.advance(by: .seconds(50))

@@ -49,6 +49,35 @@ extension StoreConformance {
             try await bench.commit(.done, of: one)
             try equal(try await bench.status("last").isClosed, true, "closed afterwards")
         },
+        Case("invariant 3: charges no item of a window that failed, however it was claimed") { bench in
+            try await bench.fill(5)
+            let worker = try await bench.enroll()
+            let leases = [
+                try await bench.claim(worker, 1), try await bench.claim(worker, 1), try await bench.claim(worker, 3),
+            ]
+
+            try await bench.store.commit(leases.map { Step(.failedWithOthers(Failure("torn", .never)), of: $0) })
+
+            let items = try await bench.items()
+            try equal(items.map(\.state), Array(repeating: .ready, count: 5), "states")
+            try equal(items.map(\.attempts), [0, 0, 0, 0, 0], "attempts")
+            try equal(items.map(\.suspect), [1, 1, 2, 2, 2], "suspicion")
+        },
+        Case("gives who works on windows and holds nothing what is under suspicion first") { bench in
+            try await bench.fill(6)
+            let dead = try await bench.enroll()
+            let first = try await bench.claim(dead, 2)
+            let worker = try await bench.enroll()
+            let later = try await bench.claim(worker, 4)
+            try await bench.commit(.failedTogether(Failure("torn")), of: first)
+            try await bench.commit(each(.released, 3, 4), of: later)
+
+            let lease = try await bench.extend(try await bench.enroll(), 9).lease
+
+            try equal(lease?.isSuspect, true, "whether what it received is under suspicion")
+            try equal(lease?.items.map(\.id.rawValue), [1], "what it received")
+            try await bench.commit(.done, of: later)
+        },
         Case("has who holds a window settle first when a suspect is next") { bench in
             try await bench.fill(3)
             let worker = try await bench.enroll()

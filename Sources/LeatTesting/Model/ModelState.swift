@@ -197,7 +197,9 @@ struct ModelState {
         case .each(let each): outcomes = each.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
         case .failedTogether(let failure) where held.count == 1 || failure.postponement != nil:
             outcomes = held.map { ($0, .failed(failure)) }
-        case .failedTogether: halve(held, of: step.stage)
+        case .failedWithOthers(let failure) where failure.postponement != nil:
+            outcomes = held.map { ($0, .failed(failure)) }
+        case .failedTogether, .failedWithOthers: halve(held, of: step.stage)
         }
         var done: Int64 = 0
         var dead: Int64 = 0

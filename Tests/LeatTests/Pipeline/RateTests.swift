@@ -36,6 +36,13 @@ struct RateTests {
         if rate.burst > 1 { #expect(Double(begun) >= due * 0.98) }
     }
 
+    @Test("does not pay for what a slower one has spent")
+    func faster() {
+        let slow = Rate(1, per: .seconds(3600)).spending(1, nil, at: 0, boot: "b")
+        let (items, wait) = Rate(50, per: .seconds(1)).allowance(slow, at: 0, boot: "b")
+        #expect(items >= 1 || wait <= .milliseconds(100))
+    }
+
     @Test("begins a tenth of a second's items at once, and one at least")
     func burst() {
         #expect(Rate(50, per: .seconds(1)).burst == 5)

@@ -58,9 +58,10 @@ struct StageStreamTests {
         #expect(basket.all.reduce(0, +) == 5050)
     }
 
-    @Test("invariant 3: charges the item that a call fails on, and no other of its window")
-    func culprit() async throws {
-        let run = try await windows(of: 1...30) { window in if window.contains(17) { throw Broken() } }.runInMemory()
+    @Test("invariant 3: charges the item that a call fails on, and no other of its window", arguments: [1, 2, 100])
+    func culprit(batch: Int) async throws {
+        let run = try await windows(of: 1...30, batch: batch) { window in if window.contains(17) { throw Broken() } }
+            .runInMemory()
 
         #expect(run["sum"]?.dead == 1)
         #expect(try await run.store.deadLetters(of: "sum", limit: 9).map(\.item) == [ItemID(17)])
@@ -68,6 +69,86 @@ struct StageStreamTests {
         #expect(sum == 465 - 17)
         let charged = Set(try await run.store.attempts(of: "sum", item: nil, limit: 99).compactMap(\.item))
         #expect(charged == [ItemID(17)])
+    }
+
+    @Test("comes to an end though it leaves items at a drain while another is under suspicion")
+    func leaves() async throws {
+        let failed = Atomic(false)
+        let run = try await Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...9 })
+            Consumer(
+                "pairs", from: "n",
+                stream: { (stream: StageStream<Int, Never>) in
+                    var pair: [StageItem<Int>] = []
+                    for try await number in stream {
+                        pair.append(number)
+                        if pair.count < 2 { continue }
+                        if pair[0].value == 3, !failed.exchange(true, ordering: .relaxed) { throw Broken() }
+                        try await stream.acknowledge(pair)
+                        basket.add(pair.map(\.value))
+                        pair = []
+                    }
+                    if await stream.ending == .complete {
+                        try await stream.acknowledge(pair)
+                        basket.add(pair.map(\.value))
+                    }
+                }
+            ).retry(RetryPolicy(attempts: 3, base: .zero, jitter: 0))
+        }.runInMemory()
+
+        #expect(run.outcome == .complete)
+        #expect(basket.all.sorted() == Array(1...9))
+    }
+
+    @Test("may hold more than its bounded queue, and is not held up by it")
+    func holdsMore() async throws {
+        let run = try await Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...40 }).batch(2)
+            Consumer(
+                "tens", from: "n",
+                stream: { (stream: StageStream<Int, Never>) in
+                    var ten: [StageItem<Int>] = []
+                    for try await number in stream {
+                        ten.append(number)
+                        if ten.count < 10 { continue }
+                        try await stream.acknowledge(ten)
+                        basket.add(ten.map(\.value))
+                        ten = []
+                    }
+                    try await stream.acknowledge(ten)
+                }
+            ).batch(3).capacity(4)
+        }.runInMemory()
+
+        #expect(run.outcome == .complete)
+        #expect(basket.all == Array(1...40))
+    }
+
+    @Test("is the stage's failure when it throws after its last answer")
+    func throwsAtTheEnd() async throws {
+        let run = try await Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...3 })
+            Consumer(
+                "keep", from: "n",
+                stream: { (stream: StageStream<Int, Never>) in
+                    for try await number in stream { try await stream.acknowledge([number]) }
+                    throw PermanentError("the file can't be closed")
+                })
+        }.runInMemory()
+
+        #expect(run.outcome == .failed)
+        #expect(run["keep"]?.reason == "the file can't be closed")
+    }
+
+    @Test("is refused in a cycle")
+    func cycle() {
+        let error = #expect(throws: LeatError.self) {
+            try Pipeline("p") {
+                Producer("numbers", to: "n", repeating: { 1...3 })
+                Transformer("again", from: "n", to: "n", stream: { (_: StageStream<Int, Int>) in })
+            }
+        }
+        #expect(error?.code == .invalidPipeline && error?.message.contains("cycle") == true)
     }
 
     @Test("spends an attempt of what a call leaves without an answer at the end")
