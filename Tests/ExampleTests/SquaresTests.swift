@@ -24,14 +24,14 @@ struct SquaresTests {
         #expect(squares == (1...1000).map { $0 * $0 })
     }
 
-    @Test("is the program that the README shows")
-    func readme() throws {
+    @Test("is the program that is shown", arguments: ["README.md", "Sources/Leat/Leat.docc/GettingStarted.md"])
+    func shown(page: String) throws {
         let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent()
-        let readme = try String(contentsOf: root.appending(path: "README.md"), encoding: .utf8)
+        let text = try String(contentsOf: root.appending(path: page), encoding: .utf8)
         let program = try String(
             contentsOf: root.appending(path: "Examples/Squares/Squares.swift"), encoding: .utf8)
 
-        #expect(readme.contains("```swift\n\(program)```\n"))
+        #expect(text.contains("```swift\n\(program)```\n"))
     }
 }
