@@ -166,7 +166,8 @@ let package = Package(
         .testTarget(
             name: "LeatCLITests",
             dependencies: [
-                "Leat", "LeatCLI", "LeatProcess", "LeatSQLite", "LeatSupervisor", "leat-command", arguments, logging,
+                "Leat", "LeatCLI", "LeatProcess", "LeatSQLite", "LeatSupervisor", "leat-command", arguments, grdb,
+                logging,
                 signals, subprocess, system,
             ],
             swiftSettings: settings

@@ -58,7 +58,7 @@ struct OrderDesk: Service {
             FileHandle.standardOutput.write(Data("taken \(number)\n".utf8))
         }
         // Letters are sent as long as the service runs; it ends when it is told to, and its services in their order.
-        try? await gracefulShutdown()
+        try await gracefulShutdown()
     }
 
     /// The lines of standard input, read on a thread of its own: to wait for them blocks.

@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Leat
 import LeatProcess
 import LeatSQLite
@@ -151,6 +152,19 @@ struct QueueCommandTests {
         #expect(try await store().verify() == [])
     }
 
+    /// Waits until a lease has been renewed so often.
+    private func renewals(_ count: Int) async throws {
+        let store = try await store()
+        var (ends, mark): (Set<Int64>, ChangeMark?) = ([], nil)
+        while ends.count <= count {
+            mark = try await store.change(since: mark, within: .milliseconds(200))
+            ends.formUnion(
+                try await store.reading { db in
+                    try Int64.fetchAll(db, sql: "SELECT expires_at FROM leat_leases WHERE expires_at IS NOT NULL")
+                })
+        }
+    }
+
     @Test("keeps what it writes slowly, and tells who reads nothing any more from a signal")
     func slowReader() async throws {
         let wide = String(repeating: "x", count: 2000)
@@ -162,8 +176,8 @@ struct QueueCommandTests {
             var numbers: [Int] = []
             for try await line in execution.standardOutput.strings() {
                 numbers.append(Int(line.prefix { $0 != " " }) ?? 0)
-                // Longer than the lease by far, while the pipe is full.
-                if numbers.count == 20 { try await Task.sleep(for: .seconds(2)) }
+                // While the pipe is full, for several times as long as the lease would last.
+                if numbers.count == 20 { try await self.renewals(10) }
             }
             return numbers
         }
@@ -181,8 +195,12 @@ struct QueueCommandTests {
         ) { execution in
             _ = try await execution.standardInputWriter.write("1\n2\n3\n")
             var store: SQLiteStore?
+            // Until the command has made it.
             while store == nil { store = try? await self.store() }
-            while try await store?.queues().first?.ready != 3 { try await Task.sleep(for: .milliseconds(5)) }
+            var mark: ChangeMark?
+            while try await store?.queues().first?.ready != 3 {
+                mark = try await store?.change(since: mark, within: .milliseconds(200))
+            }
             try execution.send(signal: .interrupt)
             var errors = ""
             for try await line in execution.standardError.strings() { errors += line }

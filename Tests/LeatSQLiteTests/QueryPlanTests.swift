@@ -88,6 +88,12 @@ struct QueryPlanTests {
                 "SEARCH i USING INTEGER PRIMARY KEY", "SEARCH s USING INTEGER PRIMARY KEY", "INDEX leat_leases_range",
             ]),
         Expectation(
+            name: "suspects that are ready", query: Transaction.readySuspectsQuery,
+            uses: ["INDEX qs_raw_suspects", "SEARCH i USING INTEGER PRIMARY KEY"]),
+        Expectation(
+            name: "a suspect orphan", query: Transaction.suspectOrphanQuery,
+            uses: ["INDEX leat_leases_range (queue=?)"]),
+        Expectation(
             name: "whether a queue is closed", query: Transaction.closedQuery,
             uses: ["SEARCH q USING PRIMARY KEY", "SEARCH c USING PRIMARY KEY"]),
     ]
@@ -99,7 +105,7 @@ struct QueryPlanTests {
         for use in expectation.uses { #expect(plan.contains(use), "\(plan)") }
         // A scan is allowed over an index that holds only what is asked for, and over the few leases and edges.
         for line in plan.split(separator: "\n") where line.contains("SCAN") {
-            let isPartial = ["qs_raw_ready", "qs_raw_waiting", "qs_raw_leased"].contains {
+            let isPartial = ["qs_raw_ready", "qs_raw_waiting", "qs_raw_leased", "qs_raw_suspects"].contains {
                 line.contains($0)
             }
             let isSmall =

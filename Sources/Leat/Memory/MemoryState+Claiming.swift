@@ -13,7 +13,7 @@ extension MemoryState {
         }
         guard try mayRun(stage) else { return .nothing(until: nil) }
 
-        if let full = fullOutput(of: stage) { return try isSettled(stage) ? .finished : .full(full) }
+        if let full = try fullOutput(of: stage) { return try isSettled(stage) ? .finished : .full(full) }
         queues[queue].promote(wallClock: moment.wallClock)
         let (allowed, wait) = allowance(of: stage, at: moment)
         guard allowed > 0 else {
@@ -49,10 +49,10 @@ extension MemoryState {
     }
 
     /// A queue that the stage puts into and that holds as much as it may.
-    func fullOutput(of stage: Int) -> QueueName? {
+    func fullOutput(of stage: Int) throws -> QueueName? {
         guard let plan, !stages[stage].spec.outputs.isEmpty else { return nil }
-        return plan.boundedOutputs(of: stages[stage].spec).first { output in
-            guard let counts = (try? place(of: output.queue)).map({ queues[$0].counts }) else { return false }
+        return try plan.boundedOutputs(of: stages[stage].spec).first { output in
+            let counts = queues[try place(of: output.queue)].counts
             return counts.unsettled - (output.countsHeld ? 0 : counts[.leased]) >= Int64(output.capacity)
         }?.queue
     }

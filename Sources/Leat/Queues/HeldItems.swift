@@ -18,9 +18,6 @@ package final class HeldItems: Sendable {
         left = Mutex(Set(lease.items.map(\.id)))
     }
 
-    /// Whether all of them were settled, by this process.
-    package var areSettled: Bool { left.withLock { $0.isEmpty } }
-
     /// Gives items their outcomes.
     func settle(_ outcomes: [ItemID: Outcome]) async throws {
         _ = try await store.commit(Step(.each(outcomes), of: lease), next: nil)
@@ -29,13 +26,12 @@ package final class HeldItems: Sendable {
 
     /// Gives all that are left one verdict; nothing, if none is.
     func settleRest(_ verdict: Verdict) async throws {
-        guard !areSettled else { return }
+        guard left.withLock({ !$0.isEmpty }) else { return }
         _ = try await store.commit(Step(verdict, of: lease), next: nil)
         wereSettled(lease.items.map(\.id))
     }
 
-    /// They were, by a step of the caller's.
-    package func wereSettled(_ items: some Sequence<ItemID>) { left.withLock { $0.subtract(items) } }
+    private func wereSettled(_ items: some Sequence<ItemID>) { left.withLock { $0.subtract(items) } }
 
     func renew(for duration: Duration) async throws { try await store.renew(lease, for: duration) }
 }

@@ -35,6 +35,23 @@ public struct QueueBatch<Value: Codable & Sendable>: Sendable {
 
     /// Keeps them for so long from now on.
     public func renew(for duration: Duration) async throws { try await held.renew(for: duration) }
+
+    /// Renews the lease, three times as often as it would end, until the task is cancelled or the lease lost.
+    package func keepRenewing(for duration: Duration, onTrouble: (any Error) -> Void) async {
+        while true {
+            do {
+                try await Task.sleep(for: duration / 3)
+                try await held.renew(for: duration)
+            } catch is CancellationError {
+                return
+            } catch let error where error.isLateStep {
+                // All of it may have been settled meanwhile; if not, each item's own step is refused and told.
+                return
+            } catch {
+                onTrouble(error)
+            }
+        }
+    }
 }
 
 /// One claimed item. It is settled once: acknowledged, put off, buried or handed back.

@@ -154,7 +154,7 @@ public struct QueueService<Value: Codable & Sendable>: Service {
     ) async throws {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask {
-                await keep(batch)
+                await batch.keepRenewing(for: lease) { logger.warning("A lease could not be renewed: \($0)") }
                 return false
             }
             for item in batch.items {
@@ -167,23 +167,6 @@ public struct QueueService<Value: Codable & Sendable>: Service {
             var left = batch.items.count
             while left > 0, let isItem = try await group.next() { left -= isItem ? 1 : 0 }
             group.cancelAll()
-        }
-    }
-
-    /// Renews a lease until the task is cancelled, or the lease lost.
-    private func keep(_ batch: QueueBatch<Value>) async {
-        while true {
-            do {
-                try await Task.sleep(for: lease / 3)
-                try await batch.renew(for: lease)
-            } catch is CancellationError {
-                return
-            } catch let error where error.isLateStep {
-                // All of it may have been settled meanwhile; if not, each item's own step is refused and told.
-                return
-            } catch {
-                logger.warning("A lease could not be renewed: \(error)")
-            }
         }
     }
 

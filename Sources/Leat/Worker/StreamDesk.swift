@@ -105,6 +105,13 @@ package actor StreamDesk {
 
     /// Settles items, whatever leases they are of, and puts outputs, in one transaction.
     func answer(_ outcomes: [ItemID: Outcome], outputs: [Output]) async throws {
+        // Waiting for the store is not the function's time.
+        activity.rest()
+        try await settle(outcomes, outputs: outputs)
+        activity.begin(nil)
+    }
+
+    private func settle(_ outcomes: [ItemID: Outcome], outputs: [Output] = []) async throws {
         var byLease: [LeaseID: (lease: Lease, outcomes: [ItemID: Outcome])] = [:]
         for (id, outcome) in outcomes {
             guard let lease = leases[id] else {
@@ -119,14 +126,11 @@ package actor StreamDesk {
                 .refused, "An answer names the items that it answers: without one, what it puts could be put twice.")
         }
         steps[0].outputs = outputs
-        // Waiting for the store is not the function's time.
-        activity.rest()
         try await commit(steps)
         // What has come back meanwhile is of another lease.
         for step in steps {
             for (id, lease) in leases where lease.id == step.lease && outcomes[id] != nil { leases[id] = nil }
         }
-        activity.begin(nil)
     }
 
     func fail(_ item: ItemID, _ error: any Error) async throws {
@@ -153,7 +157,7 @@ package actor StreamDesk {
         if !waiting.isEmpty {
             let back = Dictionary(waiting.map { ($0.id, Outcome.released) }, uniquingKeysWith: { first, _ in first })
             waiting = []
-            try await answer(back, outputs: [])
+            try await settle(back)
         }
         var left: [LeaseID: Lease] = [:]
         for lease in leases.values { left[lease.id] = lease }

@@ -116,11 +116,8 @@ struct Taking: Service {
     {
         try await withThrowingTaskGroup(of: Bool.self) { group in
             group.addTask { [lease] in
-                while !Task.isCancelled {
-                    do { try await Task.sleep(for: lease / 3) } catch { return false }
-                    // Should it fail, the acknowledgement tells.
-                    try? await batch.renew(for: lease)
-                }
+                // Should it fail, the acknowledgement tells.
+                await batch.keepRenewing(for: lease) { _ in }
                 return false
             }
             group.addTask {

@@ -290,7 +290,7 @@ extension Transaction {
         """)
 
     // leat_leases_range; leases are as few as workers. The second value is orphanQuery's.
-    private static let suspectOrphanQuery = Query(
+    static let suspectOrphanQuery = Query(
         """
         SELECT id, lo, hi, items, suspect, claims FROM leat_leases
         WHERE queue = ?1 AND worker IS NULL AND suspect > 0 AND ?2 IS NOT NULL
