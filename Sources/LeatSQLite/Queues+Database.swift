@@ -134,9 +134,9 @@ extension Queue {
     /// - Throws: ``LeatError/Code/refused`` outside a transaction, or on a connection that is not prepared.
     @discardableResult
     public func put(
-        _ value: Value, key: String? = nil, delay: Duration = .zero, priority: Int = 0, in db: Database
+        _ value: Value, key: String? = nil, group: String? = nil, due: Due = .now, priority: Int = 0, in db: Database
     ) throws -> Bool {
-        let output = try output(value, key: key, delay: delay, priority: priority)
+        let output = try output(value, key: key, group: group, due: due, priority: priority)
         return try sqliteStore(store).inTransaction(of: db) { try $0.put([output], from: nil) } > 0
     }
 
@@ -146,9 +146,9 @@ extension Queue {
     @discardableResult
     public func put(
         contentsOf values: some Sequence<Value>, keyedBy key: (Value) -> String? = { _ in nil },
-        delay: Duration = .zero, priority: Int = 0, in db: Database
+        due: Due = .now, priority: Int = 0, in db: Database
     ) throws -> Int {
-        let outputs = try outputs(values, keyedBy: key, delay: delay, priority: priority)
+        let outputs = try outputs(values, keyedBy: key, due: due, priority: priority)
         return try sqliteStore(store).inTransaction(of: db) { try $0.put(outputs, from: nil) }
     }
 }

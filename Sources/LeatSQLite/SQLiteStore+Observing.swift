@@ -87,7 +87,8 @@ extension SQLiteStore {
                 throw LeatError(.notFound, "There is no queue '\(queue)'.")
             }
             let sql = """
-                SELECT id, payload, key, origin, parent, state, visible_at, claims, attempts, kills, suspect, priority, reason
+                SELECT id, payload, key, origin, parent, state, visible_at, claims, attempts, kills, suspect, priority, reason,
+                    group_id
                 FROM items_\(queue) WHERE id > ?1 ORDER BY id LIMIT ?2
                 """
             var records: [ItemRecord] = []
@@ -97,7 +98,7 @@ extension SQLiteStore {
                 records.append(
                     ItemRecord(
                         id: ItemID(row.int(0)), payload: row.payload(1), key: row.optionalText(2),
-                        origin: row.optionalText(3).map { StageName(unchecked: $0) },
+                        group: row.optionalText(13), origin: row.optionalText(3).map { StageName(unchecked: $0) },
                         parent: row.optionalInt(4).map { ItemID($0) }, state: ItemState(rawValue: word) ?? .done,
                         claims: row.optionalInt(7).map { Int($0) }, attempts: Int(row.int(8)), kills: Int(row.int(9)),
                         suspect: Int(row.int(10)), priority: Int(row.int(11)), reason: row.optionalText(12)))

@@ -62,6 +62,16 @@ extension SQLiteStore {
         try await write(countingAsWork: true) { try $0.put(outputs, from: nil) }
     }
 
+    public func begin(_ schedule: ScheduleName, into queue: QueueName) async throws -> Int64 {
+        try await write { try $0.begin(schedule, into: queue) }
+    }
+
+    public func put(
+        _ outputs: [Output], at tick: Int64, of schedule: ScheduleName, after last: Int64
+    ) async throws -> Bool {
+        try await write(countingAsWork: true) { try $0.put(outputs, at: tick, of: schedule, after: last) }
+    }
+
     public func claim(_ request: ClaimRequest) async throws -> Claim {
         try await write { try $0.claim(request) }
     }

@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 import Leat
 import LeatSQLite
@@ -11,6 +12,33 @@ private struct Mail: Codable, Sendable {
     var to: String
 }
 
+private struct Payment: Codable, Sendable {
+    var account: String
+    var cents: Int
+}
+
+private struct Report: Codable, Sendable {
+    var of: Date
+
+    init(of time: Date) { of = time }
+}
+
+private func ordering(_ store: SQLiteStore) async throws {
+    let payments = try await store.queue("payments", of: Payment.self, order: .byGroup(\.account))
+    try await payments.put(Payment(account: "a-17", cents: 995))
+}
+
+private func recurring(_ reports: Queue<Report>, _ logger: Logger) -> [any Service] {
+    let nightly = RecurringProducer("nightly", into: reports, on: .cron("30 2 * * *"), logger: logger) { night in
+        Report(of: night)
+    }
+    let often = RecurringProducer("often", into: reports, on: .every(.seconds(60)), missed: .latest, logger: logger) {
+        minute in
+        Report(of: minute)
+    }
+    return [nightly, often]
+}
+
 private func deliver(_ mail: Mail, under key: String) async throws {}
 
 private func opening() async throws {
@@ -22,7 +50,7 @@ private func opening() async throws {
 private func putting(_ mails: Queue<Mail>, _ batch: [Mail], _ store: SQLiteStore, _ email: String) async throws {
     try await mails.put(Mail(to: "a@example.com"))
     try await mails.put(contentsOf: batch)
-    try await mails.put(Mail(to: "b@example.com"), key: "welcome-17", delay: .seconds(60), priority: 1)
+    try await mails.put(Mail(to: "b@example.com"), key: "welcome-17", due: .after(.seconds(60)), priority: 1)
 
     try await store.writing { db in
         try db.execute(sql: "INSERT INTO customer (email) VALUES (?)", arguments: [email])

@@ -75,7 +75,7 @@ struct QueuesInDatabaseTests {
 
         try await pool.write { db in
             try db.execute(sql: "INSERT INTO orders VALUES (1)")
-            try jobs.put(1, delay: .zero, priority: 2, in: db)
+            try jobs.put(1, due: .now, priority: 2, in: db)
         }
         await #expect(throws: Broken.self) {
             try await pool.write { db in

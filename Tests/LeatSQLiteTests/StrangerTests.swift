@@ -65,6 +65,65 @@ struct StrangerTests {
         #expect(try await store.verify() == [])
     }
 
+    @Test("put by a view what is more than a payload: a key, a group, a delay, a priority")
+    func putsByView() async throws {
+        let store = try await SQLiteStore.open(fixture.path)
+        let jobs = try await store.queue("jobs", of: String.self)
+        try fixture.bare { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO leat_puts_jobs (payload) VALUES ('plain');
+                    INSERT INTO leat_puts_jobs (payload, key) VALUES ('keyed', 'k');
+                    INSERT INTO leat_puts_jobs (payload, key) VALUES ('twice', 'k');
+                    INSERT INTO leat_puts_jobs (payload, group_id) VALUES ('a1', 'a');
+                    INSERT INTO leat_puts_jobs (payload, group_id, delay_ms) VALUES ('a2', 'a', 1);
+                    INSERT INTO leat_puts_jobs (payload, delay_ms) VALUES ('late', 3600000);
+                    INSERT INTO leat_puts_jobs (payload, priority) VALUES ('urgent', 9)
+                    """)
+        }
+
+        let states = try await store.items(in: "jobs", after: nil, limit: 99).map(\.state)
+        #expect(states == [.ready, .ready, .ready, .waiting, .waiting, .ready])
+        #expect(try await store.verify() == [])
+        let first = try #require(try await jobs.claim(upTo: 9, for: .seconds(60)).batch)
+        #expect(first.values == ["urgent", "a1", "plain", "keyed"])
+        try await first.acknowledge()
+        // It was due before its turn came.
+        #expect(try await jobs.claim(upTo: 9, for: .seconds(60), waiting: .seconds(5)).batch?.values == ["a2"])
+    }
+
+    @Test("settle by a view an item of a group, which gives the next one its turn")
+    func settlesGroup() async throws {
+        let store = try await SQLiteStore.open(fixture.path)
+        let jobs = try await store.queue("jobs", of: String.self, order: .byGroup { String($0.prefix(1)) })
+        try await jobs.put(contentsOf: ["a1", "a2", "a3"])
+        try fixture.bare { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO leat_workers (stage, pid) VALUES ('jobs', 0);
+                    INSERT INTO leat_claims_jobs (worker, expires_at) VALUES (1, (SELECT now FROM leat_now) + 9000);
+                    INSERT INTO leat_claims_jobs (worker, expires_at) VALUES (1, (SELECT now FROM leat_now) + 9000)
+                    """)
+        }
+        #expect(
+            try await store.items(in: "jobs", after: nil, limit: 9).map(\.state) == [.leased, .waiting, .waiting])
+        try fixture.bare { db in
+            try db.execute(
+                sql: "INSERT INTO leat_settlements_jobs (worker, lease, outcome) VALUES (1, 1, 'done')")
+        }
+        #expect(try await store.items(in: "jobs", after: nil, limit: 9).map(\.state) == [.done, .ready, .waiting])
+        try fixture.bare { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO leat_claims_jobs (worker, expires_at) VALUES (1, (SELECT now FROM leat_now) + 9000);
+                    INSERT INTO leat_settlements_jobs (worker, lease, outcome)
+                    SELECT worker, lease, 'dead' FROM leat_claims_jobs
+                    """)
+        }
+        #expect(try await store.items(in: "jobs", after: nil, limit: 9).map(\.state) == [.done, .dead, .ready])
+        #expect(try await store.verify() == [])
+    }
+
     @Test("refuse inserts of a bare sqlite3 when sealed, and take them before")
     func bare() async throws {
         let store = try await fixture.store()

@@ -17,6 +17,8 @@ enum BrokenRule: String, CaseIterable, Sendable {
     case endsAreTold
     /// Delayed items are ready at once.
     case delaysAreKept
+    /// Items of a group are handed out side by side.
+    case groupsRunOneByOne
     /// An item that failed is handed back instead.
     case failuresAreCharged
     /// A trip is never cleared.
@@ -46,7 +48,11 @@ struct BrokenStore: ForwardingStore {
 
     func put(_ outputs: [Output]) async throws -> Int {
         var outputs = outputs
-        if rule == .delaysAreKept { for index in outputs.indices { outputs[index].delay = .zero } }
+        if rule == .delaysAreKept { for index in outputs.indices { outputs[index].due = .now } }
+        // To the store each item is a group of its own; who looks sees the groups that were asked for.
+        if rule == .groupsRunOneByOne {
+            for index in outputs.indices { outputs[index].group? += "/\(UInt64.random(in: 0 ... .max))" }
+        }
         return try await base.put(outputs)
     }
 
@@ -83,11 +89,13 @@ struct BrokenStore: ForwardingStore {
     }
     func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord] {
         let records = try await base.items(in: queue, after: after, limit: limit)
-        guard rule == .claimsAreNoAttempts else { return records }
+        guard rule == .claimsAreNoAttempts || rule == .groupsRunOneByOne else { return records }
         return records.map { record in
             ItemRecord(
-                id: record.id, payload: record.payload, key: record.key, origin: record.origin, parent: record.parent,
-                state: record.state, claims: record.claims, attempts: record.claims ?? 0, kills: record.kills,
+                id: record.id, payload: record.payload, key: record.key,
+                group: record.group.map { String($0.prefix { $0 != "/" }) }, origin: record.origin,
+                parent: record.parent, state: record.state, claims: record.claims,
+                attempts: rule == .claimsAreNoAttempts ? record.claims ?? 0 : record.attempts, kills: record.kills,
                 suspect: record.suspect, priority: record.priority, reason: record.reason
             )
         }

@@ -130,6 +130,14 @@ CREATE TABLE leat_endings (
     ended_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- A recurring producer of a queue: `last_tick` is the last tick that has its item, in milliseconds since 1970. It is moved
+-- in the transaction that puts the item, from the tick that the putter believed to be the last.
+CREATE TABLE leat_schedules (
+    name TEXT PRIMARY KEY,
+    queue TEXT NOT NULL,
+    last_tick INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 -- A process that runs, or ran, one stage. `supervisor` is the process that learns its exit status. Whoever died together
 -- with its supervisor has no `ended_at` until the next run looks: views take a worker for live as long as it was seen
 -- within `lease_ms`, which is how long what it holds stays its own. Whoever claims from a queue on its own has no
@@ -225,20 +233,26 @@ INSERT INTO leat_checkpoint (only, begun_at, count) VALUES (1, 0, 0);
 -- What follows is applied to every queue; {name} is its name.
 
 -- One row an item, written once. `payload` is text, or a blob when it is not text; `origin` and `parent` are its
--- lineage.
+-- lineage; `group_id` its group, of which one item is handed out at a time, in order; `headers` a JSON object that goes
+-- with it (the context of a trace). An item of a group has a state row from the beginning: whoever puts by SQL puts it
+-- through leat_puts_{name}.
 CREATE TABLE q_{name} (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     payload ANY NOT NULL CHECK (typeof(payload) IN ('text', 'blob')),
     key TEXT,
     origin TEXT,
     parent INTEGER,
-    created_at INTEGER NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER))
+    created_at INTEGER NOT NULL DEFAULT (CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)),
+    group_id TEXT,
+    headers TEXT
 ) STRICT;
 
 -- A key is looked up before it is inserted; most items have none.
 CREATE INDEX q_{name}_key ON q_{name} (key) WHERE key IS NOT NULL;
 
--- One row for each item off the straight path; all others' states follow from the frontier and the leases.
+-- One row for each item off the straight path; all others' states follow from the frontier and the leases. `group_id`: the
+-- group in which it holds a place, until it is settled. One that waits without `visible_at` is behind another of its
+-- group, and `due_at` is what it will wait for when its turn comes.
 CREATE TABLE qs_{name} (
     id INTEGER PRIMARY KEY,
     state TEXT NOT NULL CHECK (state IN ('ready', 'waiting', 'leased', 'done', 'dead', 'skipped', 'superseded')),
@@ -251,7 +265,11 @@ CREATE TABLE qs_{name} (
     lease INTEGER,
     generation INTEGER NOT NULL DEFAULT 0,
     reason TEXT,
-    CHECK ((state = 'waiting') = (visible_at IS NOT NULL)),
+    group_id TEXT,
+    due_at INTEGER,
+    CHECK (state = 'waiting' OR visible_at IS NULL),
+    CHECK (state <> 'waiting' OR visible_at IS NOT NULL OR group_id IS NOT NULL),
+    CHECK (due_at IS NULL OR (state = 'waiting' AND visible_at IS NULL)),
     CHECK ((state = 'leased') = (lease IS NOT NULL))
 ) STRICT;
 
@@ -265,6 +283,40 @@ CREATE INDEX qs_{name}_waiting ON qs_{name} (visible_at) WHERE state = 'waiting'
 CREATE INDEX qs_{name}_leased ON qs_{name} (lease) WHERE state = 'leased';
 -- Dead letters.
 CREATE INDEX qs_{name}_dead ON qs_{name} (id) WHERE state = 'dead';
+-- The unsettled items of each group, in order.
+CREATE INDEX qs_{name}_groups ON qs_{name} (group_id, id) WHERE group_id IS NOT NULL;
+
+-- Of a group's unsettled items one is ready, waiting for a time, or leased: the others are behind it. Once it is settled,
+-- whoever settles it and however, the first of the others has its turn.
+CREATE TRIGGER leat_group_done_{name} AFTER DELETE ON qs_{name} WHEN OLD.group_id IS NOT NULL
+BEGIN
+    UPDATE qs_{name} SET
+        state = CASE WHEN due_at IS NULL THEN 'ready' ELSE 'waiting' END, visible_at = due_at, due_at = NULL
+    WHERE id = (SELECT min(id) FROM qs_{name} WHERE group_id = OLD.group_id);
+END;
+
+CREATE TRIGGER leat_group_settled_{name} AFTER UPDATE OF state ON qs_{name}
+WHEN OLD.group_id IS NOT NULL AND NEW.state IN ('done', 'dead', 'skipped', 'superseded')
+BEGIN
+    UPDATE qs_{name} SET group_id = NULL WHERE id = NEW.id;
+    UPDATE qs_{name} SET
+        state = CASE WHEN due_at IS NULL THEN 'ready' ELSE 'waiting' END, visible_at = due_at, due_at = NULL
+    WHERE id = (SELECT min(id) FROM qs_{name} WHERE group_id = OLD.group_id)
+        AND (OLD.state <> 'waiting' OR OLD.visible_at IS NOT NULL);
+END;
+
+-- One that was settled and is to be tried again takes its place again.
+CREATE TRIGGER leat_group_reopened_{name} AFTER UPDATE OF state ON qs_{name}
+WHEN OLD.state IN ('done', 'dead', 'skipped', 'superseded') AND NEW.state = 'ready'
+BEGIN
+    UPDATE qs_{name} SET
+        group_id = i.group_id,
+        state = CASE
+            WHEN EXISTS (SELECT 1 FROM qs_{name} AS o WHERE o.group_id = i.group_id) THEN 'waiting' ELSE 'ready'
+        END
+    FROM q_{name} AS i
+    WHERE qs_{name}.id = NEW.id AND i.id = NEW.id AND i.group_id IS NOT NULL;
+END;
 
 -- Every item with its state as a word.
 CREATE VIEW items_{name} AS
@@ -281,6 +333,7 @@ SELECT
     END AS state,
     i.payload,
     i.key,
+    i.group_id,
     i.origin,
     i.parent,
     CASE WHEN s.id IS NOT NULL THEN s.claims WHEN i.id >= q.frontier THEN 0 ELSE l.claims END AS claims,
@@ -292,16 +345,46 @@ SELECT
     s.visible_at,
     coalesce(s.generation, 0) AS generation,
     s.reason,
-    i.created_at
+    i.created_at,
+    i.headers
 FROM q_{name} AS i
 JOIN leat_queues AS q ON q.name = '{name}'
 LEFT JOIN qs_{name} AS s ON s.id = i.id
 LEFT JOIN leat_leases AS l ON s.id IS NULL AND l.queue = '{name}' AND i.id BETWEEN l.lo AND l.hi;
 
 -- @own
--- What follows is applied to every queue on its own: how programs in other languages claim from it and settle what they
--- claimed. An INSERT into one of these views is an order; each works in the transaction that it is part of, which must
+-- What follows is applied to every queue on its own: how programs in other languages put into it, claim from it and settle
+-- what they claimed. An INSERT into one of these views is an order; each works in the transaction that it is part of, which must
 -- have begun with BEGIN IMMEDIATE.
+
+-- How strangers put what is more than a payload. INSERT INTO leat_puts_{name} (payload, key, group_id, delay_ms, priority):
+-- all but the payload may be left out. One whose key is there already is not put.
+CREATE VIEW leat_puts_{name} AS
+SELECT NULL AS payload, NULL AS key, NULL AS group_id, NULL AS delay_ms, NULL AS priority WHERE 0;
+
+CREATE TRIGGER leat_puts_{name}_insert INSTEAD OF INSERT ON leat_puts_{name}
+WHEN NEW.key IS NULL
+    OR NOT EXISTS (
+        SELECT 1 FROM q_{name} AS i
+        WHERE i.key = NEW.key
+            AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id AND s.state = 'superseded')
+    )
+BEGIN
+    INSERT INTO q_{name} (payload, key, group_id) VALUES (NEW.payload, NEW.key, NEW.group_id);
+    -- The item is the last one, as nobody else writes meanwhile.
+    INSERT INTO qs_{name} (id, state, priority, group_id, visible_at, due_at)
+    SELECT
+        p.id, CASE WHEN p.is_behind OR p.due IS NOT NULL THEN 'waiting' ELSE 'ready' END, p.priority, NEW.group_id,
+        CASE WHEN NOT p.is_behind THEN p.due END, CASE WHEN p.is_behind THEN p.due END
+    FROM (
+        SELECT
+            (SELECT max(id) FROM q_{name}) AS id,
+            coalesce(NEW.priority, 0) AS priority,
+            CASE WHEN NEW.delay_ms > 0 THEN (SELECT now FROM leat_now) + NEW.delay_ms END AS due,
+            EXISTS (SELECT 1 FROM qs_{name} AS o WHERE o.group_id = NEW.group_id) AS is_behind
+    ) AS p
+    WHERE NEW.group_id IS NOT NULL OR p.due IS NOT NULL OR p.priority <> 0;
+END;
 
 -- What strangers hold, one item a lease. INSERT INTO leat_claims_{name} (worker, expires_at) claims the next item, if one is
 -- ready; `expires_at` is in milliseconds since 1970.

@@ -8,13 +8,22 @@ public struct Item: Sendable, Hashable, Identifiable {
     public let attempts: Int
     /// Raised by a redo, so that the idempotency key of a repetition is another one.
     public let generation: Int
+    /// When it was put, in milliseconds of the wall clock.
+    public let createdAt: Int64
+    /// What its putter sent along beside the payload: the context of a trace.
+    public let headers: [String: String]
 
-    public init(id: ItemID, payload: Payload, claims: Int, attempts: Int, generation: Int) {
+    public init(
+        id: ItemID, payload: Payload, claims: Int, attempts: Int, generation: Int, createdAt: Int64 = 0,
+        headers: [String: String] = [:]
+    ) {
         self.id = id
         self.payload = payload
         self.claims = claims
         self.attempts = attempts
         self.generation = generation
+        self.createdAt = createdAt
+        self.headers = headers
     }
 }
 
@@ -26,26 +35,34 @@ public struct Output: Sendable, Hashable {
     public var parent: ItemID?
     /// Unique among the queue's items: a second put under the same key does nothing.
     public var key: String?
-    /// The item is handed out no earlier than this.
-    public var delay: Duration
+    /// Of the items of a group one is handed out at a time, in the order in which they were put. Means nothing in a
+    /// queue that is taken as a whole.
+    public var group: String?
+    public var due: Due
     /// Higher first. 0 is the straight path's; lower is refused.
     public var priority: Int
+    /// Goes with the item to whoever works on it, beside the payload: the context of a trace.
+    public var headers: [String: String]
 
     public init(
         _ payload: Payload,
         to queue: QueueName,
         parent: ItemID? = nil,
         key: String? = nil,
-        delay: Duration = .zero,
-        priority: Int = 0
+        group: String? = nil,
+        due: Due = .now,
+        priority: Int = 0,
+        headers: [String: String] = [:]
     ) {
         precondition(priority >= 0, "a priority is 0 or more")
         self.queue = queue
         self.payload = payload
         self.parent = parent
         self.key = key
-        self.delay = delay
+        self.group = group
+        self.due = due
         self.priority = priority
+        self.headers = headers
     }
 }
 
@@ -53,7 +70,7 @@ public struct Output: Sendable, Hashable {
 public enum ItemState: String, Sendable, Hashable, Codable, CaseIterable {
     /// May be claimed.
     case ready
-    /// Delayed, or backing off.
+    /// Delayed, backing off, or behind another item of its group.
     case waiting
     /// Held by a worker's lease.
     case leased
@@ -80,6 +97,7 @@ public struct ItemRecord: Sendable, Hashable {
     public let id: ItemID
     public let payload: Payload
     public let key: String?
+    public let group: String?
     public let origin: StageName?
     public let parent: ItemID?
     public let state: ItemState
@@ -94,12 +112,13 @@ public struct ItemRecord: Sendable, Hashable {
     public let reason: String?
 
     public init(
-        id: ItemID, payload: Payload, key: String?, origin: StageName?, parent: ItemID?, state: ItemState,
-        claims: Int?, attempts: Int, kills: Int, suspect: Int, priority: Int, reason: String?
+        id: ItemID, payload: Payload, key: String?, group: String? = nil, origin: StageName?, parent: ItemID?,
+        state: ItemState, claims: Int?, attempts: Int, kills: Int, suspect: Int, priority: Int, reason: String?
     ) {
         self.id = id
         self.payload = payload
         self.key = key
+        self.group = group
         self.origin = origin
         self.parent = parent
         self.state = state

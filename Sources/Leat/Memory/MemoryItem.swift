@@ -2,6 +2,8 @@
 struct MemoryItem: Sendable {
     private(set) var payload: Payload
     private(set) var key: String?
+    let group: String?
+    let headers: [String: String]
     let origin: StageName?
     let parent: ItemID?
     let priority: Int
@@ -16,24 +18,30 @@ struct MemoryItem: Sendable {
     var suspect = 0
     /// Whether it was delayed, prioritised, suspected, failed or handed back alone: such items are handed out first.
     var isOffPath: Bool
-    /// When a waiting item is due, in milliseconds of the wall clock.
+    /// When a waiting item is due, in milliseconds of the wall clock; of one behind another of its group, when its turn
+    /// has come.
     var visibleAt: Int64
+    /// Whether it waits for another of its group.
+    var isBehind = false
     var lease: LeaseID?
     var reason: String?
     /// Raised by every change of state; an index entry with another stamp is void.
     var stamp = 0
 
-    init(_ output: Output, origin: StageName?, wallClock: Int64) {
+    init(_ output: Output, group: String?, isBehind: Bool, origin: StageName?, wallClock: Int64) {
         payload = output.payload
         key = output.key
+        self.group = group
+        self.isBehind = isBehind
+        headers = output.headers
         self.origin = origin
         parent = output.parent
         priority = output.priority
         createdAt = wallClock
-        let isDelayed = output.delay > .zero
-        state = isDelayed ? .waiting : .ready
-        isOffPath = isDelayed || output.priority > 0
-        visibleAt = isDelayed ? wallClock + output.delay.milliseconds : 0
+        let due = output.due.time(at: wallClock)
+        state = isBehind || due != nil ? .waiting : .ready
+        isOffPath = group != nil || due != nil || output.priority > 0
+        visibleAt = due ?? 0
     }
 
     /// Forgets what it was.

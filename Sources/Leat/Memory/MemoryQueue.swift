@@ -14,6 +14,9 @@ struct MemoryQueue: Sendable {
     private(set) var pruned: Int64 = 0
     private var items: [MemoryItem] = []
     private var keys: [String: ItemID] = [:]
+    private var groups: [String: MemoryGroup] = [:]
+    /// How many wait for another of their group.
+    private(set) var behind: Int64 = 0
     private var ready = MemoryHeap<ReadyEntry>()
     private var suspects = MemoryHeap<ReadyEntry>()
     private var waiting = MemoryHeap<WaitingEntry>()
@@ -66,13 +69,17 @@ struct MemoryQueue: Sendable {
     }
 
     /// - Returns: whether it was new; an item under a key that stands is left out.
-    mutating func insert(_ output: Output, origin: StageName?, wallClock: Int64) -> Bool {
+    /// - Parameter hasGroups: whether items wait for others of their group.
+    mutating func insert(_ output: Output, hasGroups: Bool, origin: StageName?, wallClock: Int64) -> Bool {
         let id = ItemID(Int64(items.count) + 1)
         if let key = output.key {
             guard keys[key] == nil else { return false }
             keys[key] = id
         }
-        let item = MemoryItem(output, origin: origin, wallClock: wallClock)
+        let group = hasGroups ? output.group : nil
+        let isBehind = group.map { groups[$0, default: MemoryGroup()].join(id) } == false
+        if isBehind { behind += 1 }
+        let item = MemoryItem(output, group: group, isBehind: isBehind, origin: origin, wallClock: wallClock)
         items.append(item)
         counts[item.state] += 1
         if origin == nil { putFromOutside += 1 }
@@ -84,6 +91,17 @@ struct MemoryQueue: Sendable {
     mutating func change(_ id: ItemID, to state: ItemState, _ edit: (inout MemoryItem) -> Void = { _ in }) {
         guard ids.contains(id.rawValue) else { return }
         let index = Int(id.rawValue) - 1
+        let wasSettled = items[index].state.isSettled
+        var state = state
+        if let group = items[index].group, wasSettled, !state.isSettled {
+            items[index].visibleAt = 0
+            if !groups[group, default: MemoryGroup()].join(id) {
+                items[index].isBehind = true
+                behind += 1
+                state = .waiting
+            }
+        }
+        defer { if !wasSettled, state.isSettled { leaveGroup(id) } }
         counts[items[index].state] -= 1
         counts[state] += 1
         items[index].state = state
@@ -91,6 +109,22 @@ struct MemoryQueue: Sendable {
         if state != .leased { items[index].lease = nil }
         edit(&items[index])
         file(items[index], id)
+    }
+
+    /// Gives the next item of its group its turn.
+    private mutating func leaveGroup(_ id: ItemID) {
+        let index = Int(id.rawValue) - 1
+        guard let group = items[index].group else { return }
+        if items[index].isBehind {
+            items[index].isBehind = false
+            behind -= 1
+        }
+        guard let next = groups[group]?.leave(id) else {
+            if groups[group]?.isEmpty == true { groups[group] = nil }
+            return
+        }
+        behind -= 1
+        change(next, to: items[Int(next.rawValue) - 1].visibleAt > 0 ? .waiting : .ready) { $0.isBehind = false }
     }
 
     /// Forgets items that are done and were put by then, the oldest first. O(n).
@@ -167,7 +201,7 @@ struct MemoryQueue: Sendable {
         if item.state == .ready {
             let entry = ReadyEntry(priority: item.priority, isOffPath: item.isOffPath, id: id, stamp: item.stamp)
             if item.suspect > 0 { suspects.insert(entry) } else { ready.insert(entry) }
-        } else if item.state == .waiting {
+        } else if item.state == .waiting, !item.isBehind {
             waiting.insert(WaitingEntry(visibleAt: item.visibleAt, id: id, stamp: item.stamp))
         }
     }
@@ -205,6 +239,7 @@ extension MemoryQueue {
     func countIndexed() -> Int64 {
         let entries = ready.elements + suspects.elements
         let current = entries.count { isCurrent($0.id, $0.stamp) }
-        return Int64(current + waiting.elements.count { isCurrent($0.id, $0.stamp) })
+        let behind = groups.values.reduce(0) { $0 + $1.behind }
+        return Int64(current + waiting.elements.count { isCurrent($0.id, $0.stamp) } + behind)
     }
 }

@@ -116,7 +116,9 @@ extension MemoryState {
         workers[Int(worker.rawValue) - 1].leases.insert(id)
         let handed = items.compactMap { item in
             queues[queue][item].map {
-                Item(id: item, payload: $0.payload, claims: $0.claims, attempts: $0.attempts, generation: 0)
+                Item(
+                    id: item, payload: $0.payload, claims: $0.claims, attempts: $0.attempts, generation: 0,
+                    createdAt: $0.createdAt, headers: $0.headers)
             }
         }
         return .granted(

@@ -19,10 +19,10 @@ extension MemoryState {
         leases.values.lazy.filter { $0.queue == queue }.compactMap { $0.expiry?.wallClock(at: moment) }.min()
     }
 
-    /// Whether a queue is closed, and all that is left of it is in somebody's hands.
+    /// Whether a queue is closed, and all that is left of it is in somebody's hands, or behind what is.
     func isHandedOut(_ queue: Int) -> Bool {
         let counts = queues[queue].counts
-        return queues[queue].isClosed && counts[.ready] + counts[.waiting] == 0
+        return queues[queue].isClosed && counts[.ready] + counts[.waiting] == queues[queue].behind
     }
 
     /// Lets a lease last so long from now on.

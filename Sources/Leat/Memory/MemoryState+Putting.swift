@@ -40,7 +40,11 @@ extension MemoryState {
         var inserted = 0
         for output in outputs {
             let queue = try place(of: output.queue)
-            guard queues[queue].insert(output, origin: origin, wallClock: moment.wallClock) else { continue }
+            guard
+                queues[queue].insert(
+                    output, hasGroups: plan?.consumer(of: output.queue)?.takesAll != true, origin: origin,
+                    wallClock: moment.wallClock)
+            else { continue }
             inserted += 1
             if let stage { stages[stage].emitted[output.queue, default: 0] += 1 }
         }

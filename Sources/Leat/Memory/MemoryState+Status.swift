@@ -113,8 +113,9 @@ extension MemoryState {
         return ids.compactMap { id in
             queues[queue][ItemID(id)].map {
                 ItemRecord(
-                    id: ItemID(id), payload: $0.payload, key: $0.key, origin: $0.origin, parent: $0.parent,
-                    state: $0.state, claims: $0.claims, attempts: $0.attempts, kills: $0.kills, suspect: $0.suspect,
+                    id: ItemID(id), payload: $0.payload, key: $0.key, group: $0.group, origin: $0.origin,
+                    parent: $0.parent, state: $0.state, claims: $0.claims, attempts: $0.attempts, kills: $0.kills,
+                    suspect: $0.suspect,
                     priority: $0.priority, reason: $0.reason
                 )
             }

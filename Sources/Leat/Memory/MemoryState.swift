@@ -29,6 +29,7 @@ struct MemoryState: Sendable {
     var workers: [MemoryWorker] = []
     /// Those that failed, in order.
     var attempts: [AttemptRecord] = []
+    var schedules: [ScheduleName: MemorySchedule] = [:]
     var lastLease: Int64 = 0
     private var queuePlaces: [QueueName: Int] = [:]
     private var stagePlaces: [StageName: Int] = [:]

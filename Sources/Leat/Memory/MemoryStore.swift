@@ -92,6 +92,20 @@ extension MemoryStore {
     public func queues() async throws -> [QueueStatus] { try observe { $0.queueStatuses(at: $1) } }
 }
 
+// MARK: Schedules
+
+extension MemoryStore {
+    public func begin(_ schedule: ScheduleName, into queue: QueueName) async throws -> Int64 {
+        try perform { try $0.begin(schedule, into: queue, at: $1) }
+    }
+
+    public func put(
+        _ outputs: [Output], at tick: Int64, of schedule: ScheduleName, after last: Int64
+    ) async throws -> Bool {
+        try perform(isChange: { $0 }) { try $0.put(outputs, at: tick, of: schedule, after: last, $1) }
+    }
+}
+
 // MARK: Workers
 
 extension MemoryStore {

@@ -87,6 +87,9 @@ extension PipelineStage {
             if definition.spec.input == nil {
                 definition.problem =
                     "Stage '\(definition.name)' takes from no queue, so there is none to bound: give capacity to the stage that takes what it puts."
+            } else if definition.spec.takesAll {
+                definition.problem =
+                    "Stage '\(definition.name)' waits for all of its queue, so those that feed it can't wait for room in it; leave out capacity."
             }
         }
     }

@@ -2,7 +2,7 @@
 ///
 /// ```swift
 /// guard let time = row.departure else { return try .to(cancelled, row) }
-/// return try .to(flights, Flight(row, time)) + .to(audit, row.id, delay: .seconds(60))
+/// return try .to(flights, Flight(row, time)) + .to(audit, row.id, due: .after(.seconds(60)))
 /// ```
 public struct Routed: Sendable {
     package var outputs: [Output]
@@ -18,12 +18,12 @@ public struct Routed: Sendable {
     ///   - queue: one of the stage's routes.
     ///   - value: what is put.
     ///   - key: Unique among the queue's items: a second put under the same key does nothing.
-    ///   - delay: The item is handed out no earlier than this.
+    ///   - due: From when on the item may be handed out.
     ///   - priority: Higher first; 0 or more.
     public static func to<Value>(
-        _ queue: QueueReference<Value>, _ value: Value, key: String? = nil, delay: Duration = .zero, priority: Int = 0
+        _ queue: QueueReference<Value>, _ value: Value, key: String? = nil, due: Due = .now, priority: Int = 0
     ) throws -> Routed {
-        Routed([Output(try queue.coder.encode(value), to: queue.name, key: key, delay: delay, priority: priority)])
+        Routed([try queue.output(value, key: key, due: due, priority: priority)])
     }
 
     public static func + (left: Routed, right: Routed) -> Routed { Routed(left.outputs + right.outputs) }

@@ -40,7 +40,7 @@ struct CursorTracker<Value: Codable & Sendable, Cursor: Codable & Sendable>: Sou
     }
 
     mutating func take(_ element: Sourced<Value, Cursor>) throws -> Output? {
-        let output = Output(try queue.coder.encode(element.value), to: queue.name, key: element.key)
+        let output = try queue.output(element.value, key: element.key)
         last = element.cursor
         return output
     }
@@ -97,7 +97,7 @@ struct RepeatingTracker<Value: Codable & Sendable>: SourceTracker {
         }
         // A byte that no text holds, so that where a value ends counts too.
         hash.add(CollectionOfOne(0xFF))
-        guard let saved, count <= saved.count else { return Output(payload, to: queue.name) }
+        guard let saved, count <= saved.count else { return queue.output(payload, of: element) }
         if count == saved.count, hash.text != saved.hash {
             throw LeatError(
                 .cannotResume,
@@ -139,7 +139,7 @@ struct LooseTracker<Value: Codable & Sendable>: SourceTracker {
     }
 
     mutating func take(_ element: Value) throws -> Output? {
-        Output(try queue.coder.encode(element), to: queue.name, key: key?(element))
+        try queue.output(element, key: key?(element))
     }
 
     func cursor() -> String? { nil }

@@ -98,7 +98,7 @@ struct Destinations<Value: Codable & Sendable>: Sendable {
     @Sendable func putOne(_ value: Value, _ outputs: inout [Output]) throws {
         guard let first = queues.first else { return }
         let payload = try first.coder.encode(value)
-        for queue in queues { outputs.append(Output(payload, to: queue.name)) }
+        for queue in queues { outputs.append(queue.output(payload, of: value)) }
     }
 
     @Sendable func putOptional(_ value: Value?, _ outputs: inout [Output]) throws {

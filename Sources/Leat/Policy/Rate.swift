@@ -45,7 +45,7 @@ extension Rate {
     ///
     /// - Parameter account: `nil`, or one of another boot: nothing is spent.
     /// - Returns: up to ``burst`` items; when none, how long until the next.
-    package func allowance(_ account: RateAccount?, at instant: Int64, boot: String) -> (items: Int, wait: Duration) {
+    public func allowance(_ account: RateAccount?, at instant: Int64, boot: String) -> (items: Int, wait: Duration) {
         let owed = owed(account, at: instant, boot: boot)
         let items = Int((Double(burst) - owed / interval + 1e-9).rounded(.down))
         if items >= 1 { return (min(items, burst), .zero) }
@@ -53,7 +53,7 @@ extension Rate {
     }
 
     /// The account after items have begun.
-    package func spending(_ items: Int, _ account: RateAccount?, at instant: Int64, boot: String) -> RateAccount {
+    public func spending(_ items: Int, _ account: RateAccount?, at instant: Int64, boot: String) -> RateAccount {
         let owed = owed(account, at: instant, boot: boot) + Double(items) * interval
         return RateAccount(spentUntil: instant + Int64(owed.rounded()), boot: boot)
     }

@@ -59,7 +59,7 @@ extension Failure {
     /// How long the item waits before its next attempt.
     ///
     /// - Parameter number: how many of its attempts have failed, this one included.
-    package func delay(by policy: RetryPolicy, after number: Int, chance: @autoclosure () -> Double) -> Duration {
+    public func delay(by policy: RetryPolicy, after number: Int, chance: @autoclosure () -> Double) -> Duration {
         switch advice {
         case .after(let delay), .postpone(let delay): max(delay, .zero)
         case .backOff, .never: policy.delay(afterFailure: number, chance: chance())

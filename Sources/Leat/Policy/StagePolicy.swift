@@ -142,7 +142,7 @@ public enum Keep: Sendable, Hashable, Codable {
     case recent(Duration)
 
     /// Items put after this may not be pruned, in milliseconds since 1970; `nil`: none may.
-    package func cutoff(at wallClock: Int64) -> Int64? {
+    public func cutoff(at wallClock: Int64) -> Int64? {
         switch self {
         case .all: nil
         case .failed: .max
@@ -165,7 +165,7 @@ public struct StagePolicy: Sendable, Hashable, Codable {
     /// it. Stages of one cycle do not wait for each other.
     public var capacity: Int?
     /// Whether what its workers hold counts towards that. Not where they hold items while they wait for more.
-    package var countsHeld = true
+    public var countsHeld = true
     /// How many items the stage begins in a time; `nil`: as many as it can.
     public var rate: Rate?
     /// What becomes of its items once they are done.

@@ -31,9 +31,11 @@ public struct Queue<Value: Codable & Sendable>: Sendable {
     package let store: any Store
     package let coder: PayloadCoder<Value>
     package let taker: QueueTaker
+    private let order: ItemOrder<Value>
 
-    package init(_ name: QueueName, _ stage: StageSpec, on store: any Store) {
+    package init(_ name: QueueName, _ stage: StageSpec, order: ItemOrder<Value>, on store: any Store) {
         self.name = name
+        self.order = order
         self.store = store
         coder = PayloadCoder()
         taker = QueueTaker(stage, on: store, pid: getpid())
@@ -41,6 +43,7 @@ public struct Queue<Value: Codable & Sendable>: Sendable {
 
     private init(_ other: Queue, _ taker: QueueTaker) {
         name = other.name
+        order = other.order
         store = other.store
         coder = other.coder
         self.taker = taker
@@ -56,15 +59,17 @@ extension Store {
     /// - Parameters:
     ///   - name: becomes part of its tables' names.
     ///   - type: of its values: `String` and `[UInt8]` are kept as they are, others as JSON.
+    ///   - order: in which the items that this handle puts are worked on.
     ///   - policy: replaces what is written down; `nil` leaves that, and is ``QueuePolicy/init(retry:keep:breaker:rate:)``
     ///     for a new queue.
     /// - Throws: ``LeatError/Code/refused`` for a policy when the queue belongs to a pipeline.
     ///
     /// Cost: one transaction.
     public func queue<Value>(
-        _ name: QueueName, of type: Value.Type = Value.self, policy: QueuePolicy? = nil
+        _ name: QueueName, of type: Value.Type = Value.self, order: ItemOrder<Value> = .loose,
+        policy: QueuePolicy? = nil
     ) async throws -> Queue<Value> {
-        Queue(name, try await makeQueue(name, policy: policy?.ofStage), on: self)
+        Queue(name, try await makeQueue(name, policy: policy?.ofStage), order: order, on: self)
     }
 }
 
@@ -76,7 +81,9 @@ extension Queue {
     /// - Parameters:
     ///   - value: has at most ``Payload/limit`` bytes as a payload.
     ///   - key: Unique among the queue's items that are kept, done ones too: a second put under it does nothing.
-    ///   - delay: It is handed out no earlier than this.
+    ///   - group: Of the items of a group one is handed out at a time, in the order of putting; `nil`: as the handle's
+    ///     order says.
+    ///   - due: From when on it may be handed out.
     ///   - priority: Higher first; 0 or more.
     /// - Returns: whether it was put: `false` if an item of that key is there already.
     /// - Throws: ``LeatError/Code/queueClosed`` when the queue is sealed and so closed.
@@ -84,9 +91,9 @@ extension Queue {
     /// Cost: one synced transaction; putting many at once is many times faster.
     @discardableResult
     public func put(
-        _ value: Value, key: String? = nil, delay: Duration = .zero, priority: Int = 0
+        _ value: Value, key: String? = nil, group: String? = nil, due: Due = .now, priority: Int = 0
     ) async throws -> Bool {
-        try await store.put([output(value, key: key, delay: delay, priority: priority)]) > 0
+        try await store.put([output(value, key: key, group: group, due: due, priority: priority)]) > 0
     }
 
     /// Puts values in one transaction, in their order.
@@ -97,40 +104,44 @@ extension Queue {
     ///
     /// - Parameters:
     ///   - values: none is nothing to do.
-    ///   - key: gives each value's key; see ``put(_:key:delay:priority:)``.
-    ///   - delay: They are handed out no earlier than this.
+    ///   - key: gives each value's key; see ``put(_:key:group:due:priority:)``.
+    ///   - due: From when on they may be handed out.
     ///   - priority: Higher first; 0 or more.
     /// - Returns: how many were put: those whose key was there already are not.
     @discardableResult
     public func put(
         contentsOf values: some Sequence<Value>, keyedBy key: (Value) -> String? = { _ in nil },
-        delay: Duration = .zero, priority: Int = 0
+        due: Due = .now, priority: Int = 0
     ) async throws -> Int {
-        let outputs = try self.outputs(values, keyedBy: key, delay: delay, priority: priority)
+        let outputs = try self.outputs(values, keyedBy: key, due: due, priority: priority)
         return outputs.isEmpty ? 0 : try await store.put(outputs)
     }
 
-    /// The same with a key of its own for each value.
+    /// The same with a key and a group of its own for each value.
     package func put(
-        contentsOf values: [Value], keys: [String?], delay: Duration, priority: Int
+        _ items: [(value: Value, key: String?, group: String?)], due: Due, priority: Int
     ) async throws -> Int {
-        let outputs = try zip(values, keys).map { try output($0, key: $1, delay: delay, priority: priority) }
-        return try await store.put(outputs)
+        try await store.put(
+            items.map { try output($0.value, key: $0.key, group: $0.group, due: due, priority: priority) })
     }
 
-    package func output(_ value: Value, key: String?, delay: Duration, priority: Int) throws -> Output {
+    package func output(
+        _ value: Value, key: String?, group: String?, due: Due, priority: Int
+    ) throws -> Output {
         guard priority >= 0 else {
             throw LeatError(
                 .refused,
                 "An item for queue '\(name)' has priority \(priority), and the least is 0; give others a higher one.")
         }
-        return Output(try coder.encode(value), to: name, key: key, delay: delay, priority: priority)
+        return Output(
+            try coder.encode(value), to: name, key: key, group: group ?? order.group?(value), due: due,
+            priority: priority)
     }
 
     package func outputs(
-        _ values: some Sequence<Value>, keyedBy key: (Value) -> String?, delay: Duration, priority: Int
+        _ values: some Sequence<Value>, keyedBy key: (Value) -> String?, due: Due, priority: Int
     ) throws -> [Output] {
-        try values.map { try output($0, key: key($0), delay: delay, priority: priority) }
+        try values.map { try output($0, key: key($0), group: nil, due: due, priority: priority) }
     }
 }
 

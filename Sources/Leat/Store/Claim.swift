@@ -32,7 +32,7 @@ public struct ClaimRequest: Sendable, Hashable {
     }
 
     /// Why it does not suit the stage, if it does not.
-    package func problem(for stage: StageSpec) -> LeatError? {
+    public func problem(for stage: StageSpec) -> LeatError? {
         if stage.takesAll {
             return LeatError(
                 .refused, "Stage '\(stage.name)' takes its whole input at once; it can't claim a batch.")
@@ -126,7 +126,7 @@ public struct Failure: Sendable, Hashable {
     }
 
     /// How long its items are put off without blame, if they are.
-    package var postponement: Duration? { if case .postpone(let delay) = advice { delay } else { nil } }
+    public var postponement: Duration? { if case .postpone(let delay) = advice { delay } else { nil } }
 
     /// No attempt can mend it.
     public var isPermanent: Bool { advice == .never }

@@ -187,7 +187,7 @@ public struct AttemptRecord: Sendable, Hashable, Codable {
 /// A point in a store's sequence of commits, comparable only with marks that the same store object gave out.
 public struct ChangeMark: Sendable, Hashable {
     package let value: Int64
-    package init(_ value: Int64) { self.value = value }
+    public init(_ value: Int64) { self.value = value }
 }
 
 /// Two figures that should be equal and are not.

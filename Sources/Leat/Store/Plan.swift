@@ -89,7 +89,7 @@ public struct Plan: Sendable, Hashable, Codable {
     /// The same with one more queue on its own.
     ///
     /// - Throws: ``LeatError/Code/invalidPipeline`` when a stage has its name.
-    package func adding(_ queue: StageSpec) throws -> Plan {
+    public func adding(_ queue: StageSpec) throws -> Plan {
         try Plan(pipeline: pipeline, stages: stages + [queue], parameters: parameters)
     }
 
@@ -104,7 +104,7 @@ public struct Plan: Sendable, Hashable, Codable {
     /// The queues that a stage puts into and that may be full, each with what it may hold.
     ///
     /// Queues between the stages of one cycle are left out: they would wait for each other.
-    package func boundedOutputs(of stage: StageSpec) -> [(queue: QueueName, capacity: Int, countsHeld: Bool)] {
+    public func boundedOutputs(of stage: StageSpec) -> [(queue: QueueName, capacity: Int, countsHeld: Bool)] {
         stage.outputs.compactMap { queue in
             guard let taker = consumer(of: queue), let capacity = taker.policy.capacity,
                 !units.contains(where: { $0.contains(stage.name) && $0.contains(taker.name) })

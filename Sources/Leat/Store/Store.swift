@@ -48,6 +48,18 @@ public protocol Store: Sendable {
     ///   may cross the step that settles the last of its items.
     func renew(_ lease: Lease, for duration: Duration) async throws
 
+    // MARK: Schedules
+
+    /// Where a recurring producer of a queue stands: the last tick that has its item, in milliseconds since 1970. One
+    /// that is new stands at the store's time.
+    ///
+    /// - Throws: ``LeatError/Code/refused`` when the name is that of one which puts into another queue.
+    func begin(_ schedule: ScheduleName, into queue: QueueName) async throws -> Int64
+    /// Puts what a tick gives and notes the tick, in one transaction, if the schedule stands where the caller believes.
+    ///
+    /// - Returns: whether it did.
+    func put(_ outputs: [Output], at tick: Int64, of schedule: ScheduleName, after last: Int64) async throws -> Bool
+
     // MARK: Workers
 
     func enroll(_ enrollment: Enrollment) async throws -> WorkerID

@@ -57,10 +57,10 @@ public enum WorkerEnding: Sendable, Hashable {
     }
 
     /// Whether no repetition can mend it, so that the stage is given up at once.
-    package var isPermanent: Bool { if case .failed(let failure) = self { failure.isPermanent } else { false } }
+    public var isPermanent: Bool { if case .failed(let failure) = self { failure.isPermanent } else { false } }
 
     /// Whether the stage itself is to blame, whatever its worker held.
-    package var isOfTheStage: Bool { if case .failed = self { true } else { false } }
+    public var isOfTheStage: Bool { if case .failed = self { true } else { false } }
 
     /// The word that is stored.
     public var word: String {
@@ -88,12 +88,12 @@ public enum WorkerEnding: Sendable, Hashable {
     }
 
     /// The same for an item that this many deaths by SIGKILL have come to.
-    package func reason(kills: Int) -> String {
+    public func reason(kills: Int) -> String {
         self == .killed ? "its worker was killed \(kills) times while it had this item alone" : reason
     }
 
     /// What is told of the stage whose own failure it is.
-    package var stageReason: String {
+    public var stageReason: String {
         switch self {
         case .finished, .stopped, .rebooted, .silent, .killed: "its worker was \(word)"
         case .crashed(let how): "its worker died: \(how)"
@@ -103,7 +103,7 @@ public enum WorkerEnding: Sendable, Hashable {
     }
 
     /// Why a stage hands out nothing more after this many of its own failures in a row.
-    package func tripReason(after count: Int) -> String {
+    public func tripReason(after count: Int) -> String {
         switch self {
         case .finished, .stopped, .rebooted, .silent: stageReason
         case .killed: "its workers were killed \(count) times in a row"

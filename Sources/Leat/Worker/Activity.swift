@@ -34,7 +34,7 @@ package final class Activity: Sendable {
     private let stage: StageName
     private let queue: QueueName?
     private let runID: String
-    private let time: any TimeSource
+    let time: any TimeSource
     private let state = Mutex(State())
 
     package init(stage: StageName, queue: QueueName?, runID: String, time: any TimeSource) {

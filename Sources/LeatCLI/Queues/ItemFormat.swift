@@ -57,13 +57,13 @@ extension ItemFormat {
         }
     }
 
-    /// The key that a line of JSON has in one of its fields.
-    static func key(_ field: String, of line: [UInt8]) throws -> String {
-        let object = try? JSONDecoder().decode([String: KeyValue].self, from: Data(line))
-        guard let key = object?[field]?.text else {
+    /// The key, or the group, that a line of JSON has in one of its fields.
+    static func field(_ field: String, of line: [UInt8]) throws -> String {
+        let object = try? JSONDecoder().decode([String: FieldValue].self, from: Data(line))
+        guard let value = object?[field]?.text else {
             throw UnsuitableItem(reason: "it is no object with a string or a whole number in '\(printable(field))'")
         }
-        return key
+        return value
     }
 
     static func checkJSON(_ line: [UInt8]) throws {
@@ -71,8 +71,8 @@ extension ItemFormat {
     }
 }
 
-/// A field of a line of JSON: a key, or something that is none.
-private struct KeyValue: Decodable {
+/// A field of a line of JSON: a word, or something that is none.
+private struct FieldValue: Decodable {
     let text: String?
 
     init(from decoder: any Decoder) throws {

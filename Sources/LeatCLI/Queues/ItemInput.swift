@@ -4,22 +4,30 @@ internal import Leat
 struct ItemInput: Sendable {
     let format: ItemFormat
     let key: String?
+    let group: String?
     let isUnique: Bool
     private var splitter = LineSplitter(limit: limit)
     private var lines = 0
     private var isAtEnd = false
 
-    /// An item, and the key under which it is put.
+    /// An item, with the key and the group under which it is put.
     struct Entry: Sendable {
         let bytes: [UInt8]
-        let key: String?
+        var key: String?
+        var group: String?
     }
 
     private static let limit = Payload.limit
 
-    init(format: ItemFormat, key: String?, isUnique: Bool) {
+    /// - Parameters:
+    ///   - format: of what is read.
+    ///   - key: the field of a line of JSON whose value is its key.
+    ///   - group: the field of a line of JSON whose value is its group.
+    ///   - isUnique: whether a line is its own key.
+    init(format: ItemFormat, key: String?, group: String?, isUnique: Bool) {
         self.format = format
         self.key = key
+        self.group = group
         self.isUnique = isUnique
     }
 
@@ -47,7 +55,7 @@ struct ItemInput: Sendable {
     private mutating func blob(_ piece: [UInt8]) throws -> [Entry] {
         bytes += piece
         guard bytes.count <= Self.limit else { throw tooLong("Standard input") }
-        return isAtEnd ? [Entry(bytes: bytes, key: nil)] : []
+        return isAtEnd ? [Entry(bytes: bytes)] : []
     }
 
     private mutating func entries(_ piece: [UInt8]) throws -> [Entry] {
@@ -78,7 +86,7 @@ struct ItemInput: Sendable {
     private func entry(_ line: [UInt8]) throws -> Entry? {
         switch format {
         case .lines, .blob:
-            guard isUnique else { return Entry(bytes: line, key: nil) }
+            guard isUnique else { return Entry(bytes: line) }
             guard let key = String(validating: line, as: UTF8.self) else {
                 throw UnsuitableItem(reason: "it is not UTF-8, which a key must be")
             }
@@ -86,7 +94,9 @@ struct ItemInput: Sendable {
         case .ndjson:
             if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { return nil }
             try ItemFormat.checkJSON(line)
-            return Entry(bytes: line, key: try key.map { try ItemFormat.key($0, of: line) })
+            return Entry(
+                bytes: line, key: try key.map { try ItemFormat.field($0, of: line) },
+                group: try group.map { try ItemFormat.field($0, of: line) })
         }
     }
 

@@ -13,6 +13,8 @@ struct PutCommand: AsyncParsableCommand {
             EXAMPLES:
               seq 1000 | leat put jobs.db numbers
               jq -c '.orders[]' orders.json | leat put jobs.db orders --as ndjson --key number
+              leat put jobs.db payments --as ndjson --group account < payments.ndjson
+              echo 'happy new year' | leat put jobs.db mails --at 2027-01-01T00:00:00+01:00
               leat put jobs.db pictures --as blob < picture.png
             """)
 
@@ -25,10 +27,20 @@ struct PutCommand: AsyncParsableCommand {
             "Of lines of JSON: the field whose value is an item's key. An item of a key that is there is not put again."
     )
     var key: String?
+    @Option(
+        help:
+            "Of lines of JSON: the field whose value is an item's group. Of a group one item is handed out at a time, in order."
+    )
+    var group: String?
     @Flag(help: "Of lines: a line is its own key, and is not put again when it is there.")
     var unique = false
     @Option(help: ArgumentHelp("They are handed out no earlier than after so long.", valueName: "seconds"))
     var delay: Double = 0
+    @Option(
+        help: ArgumentHelp(
+            "They are handed out no earlier than at this time (2026-12-24T18:00:00Z, or with an offset).",
+            valueName: "time"))
+    var at: WallTime?
     @Option(help: "They are handed out before those of a lower one; 0 or more.")
     var priority = 0
     @OptionGroup var output: FormatOptions
@@ -37,9 +49,13 @@ struct PutCommand: AsyncParsableCommand {
         guard (0...315_360_000).contains(delay) else {
             throw ValidationError("a delay is between 0 seconds and ten years")
         }
+        guard at == nil || delay == 0 else { throw ValidationError("give --delay or --at, not both") }
         guard priority >= 0 else { throw ValidationError("a priority is 0 or more") }
         guard key == nil || items.format == .ndjson else {
             throw ValidationError("--key is of lines of JSON: --as ndjson")
+        }
+        guard group == nil || items.format == .ndjson else {
+            throw ValidationError("--group is of lines of JSON: --as ndjson")
         }
         guard !unique || items.format == .lines else { throw ValidationError("--unique is of lines: --as lines") }
     }
@@ -51,8 +67,8 @@ struct PutCommand: AsyncParsableCommand {
         let queue = try await database.store.queue(name, of: [UInt8].self)
         if isNew { StandardError.write("Queue '\(name)' is new in \(printable(self.database.db)).") }
         let putting = Putting(
-            queue: queue, input: ItemInput(format: items.format, key: key, isUnique: unique),
-            delay: .milliseconds(Int64(delay * 1000)), priority: priority)
+            queue: queue, input: ItemInput(format: items.format, key: key, group: group, isUnique: unique),
+            due: at.map { .at($0.date) } ?? .after(.milliseconds(Int64(delay * 1000))), priority: priority)
         let count = try await putting.run()
         try await database.checkpoint()
         try StandardOutput.write(output.format == .json ? try jsonLine(count) : count.sentence)

@@ -15,7 +15,7 @@ internal import Musl
 struct Putting: Sendable {
     let queue: Queue<[UInt8]>
     let input: ItemInput
-    let delay: Duration
+    let due: Due
     let priority: Int
     private let progress: Progress
 
@@ -29,10 +29,10 @@ struct Putting: Sendable {
         init(_ queue: QueueName) { state = Mutex(State(count: PutLine(queue: queue))) }
     }
 
-    init(queue: Queue<[UInt8]>, input: ItemInput, delay: Duration, priority: Int) {
+    init(queue: Queue<[UInt8]>, input: ItemInput, due: Due, priority: Int) {
         self.queue = queue
         self.input = input
-        self.delay = delay
+        self.due = due
         self.priority = priority
         progress = Progress(queue.name)
     }
@@ -67,7 +67,7 @@ struct Putting: Sendable {
                 guard mayPut else { try await Task.sleep(for: .seconds(3600)); continue }
                 defer { progress.state.withLock { $0.isPutting = false } }
                 let put = try await queue.put(
-                    contentsOf: piece.map(\.bytes), keys: piece.map(\.key), delay: delay, priority: priority)
+                    piece.map { (value: $0.bytes, key: $0.key, group: $0.group) }, due: due, priority: priority)
                 progress.state.withLock { state in
                     state.count.items += put
                     state.count.known += piece.count - put

@@ -95,7 +95,7 @@ struct StatusViews {
             JOIN (
                 SELECT
                     coalesce(sum(state = 'ready' OR (state = 'waiting' AND visible_at <= \(now))), 0) AS ready,
-                    coalesce(sum(state = 'waiting' AND visible_at > \(now)), 0) AS waiting,
+                    coalesce(sum(state = 'waiting' AND (visible_at IS NULL OR visible_at > \(now))), 0) AS waiting,
                     coalesce(sum(state = 'dead'), 0) AS dead,
                     coalesce(sum(state = 'skipped'), 0) AS skipped,
                     coalesce(sum(state = 'superseded'), 0) AS superseded

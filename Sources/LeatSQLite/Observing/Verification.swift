@@ -88,6 +88,20 @@ extension SQLiteStore {
                     WHERE i.id BETWEEN l.lo AND l.hi AND NOT EXISTS (SELECT 1 FROM qs_\(queue) AS s WHERE s.id = i.id)
                 ) + (SELECT count(*) FROM qs_\(queue) AS s WHERE s.state = 'leased' AND s.lease = l.id)
             """)
+        try none(
+            "groups with more or fewer items than one that is not behind another",
+            """
+            SELECT count(*) FROM (
+                SELECT 1 FROM qs_\(queue) WHERE group_id IS NOT NULL GROUP BY group_id
+                HAVING sum(state <> 'waiting' OR visible_at IS NOT NULL) <> 1
+            )
+            """)
+        try none(
+            "items of a group without a place in it",
+            """
+            SELECT count(*) FROM items_\(queue) AS i LEFT JOIN qs_\(queue) AS s ON s.id = i.id
+            WHERE i.group_id IS NOT NULL AND i.state IN ('ready', 'waiting', 'leased') AND s.group_id IS NOT i.group_id
+            """)
         // A row that tells `done` where nothing else could be meant has been forgotten to be forgotten.
         try none(
             "done rows that nothing covers",

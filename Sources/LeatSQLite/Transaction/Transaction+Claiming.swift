@@ -115,12 +115,17 @@ extension Transaction {
         try sql(query, queue).each(.int(limit), .int(suspectsToo ? 1 : 0)) { row in
             rows.append(
                 ReadyRow(
-                    item: Item(
-                        id: ItemID(row.int(0)), payload: row.payload(1), claims: Int(row.int(2)) + 1,
-                        attempts: Int(row.int(3)), generation: Int(row.int(4))),
+                    item: Self.readyItem(row),
                     suspect: Int(row.int(5))))
         }
         return rows
+    }
+
+    /// An item that has a row, as ``readyQuery`` gives it.
+    static func readyItem(_ row: SQLRow) -> Item {
+        Item(
+            id: ItemID(row.int(0)), payload: row.payload(1), claims: Int(row.int(2)) + 1, attempts: Int(row.int(3)),
+            generation: Int(row.int(4)), createdAt: row.int(6), headers: Headers.read(row.optionalText(7)))
     }
 
     struct ClaimedRange {
@@ -192,7 +197,9 @@ extension Transaction {
         let query = hasRows ? Self.pathQuery : Self.clearPathQuery
         try sql(query, queue).each(.int(lo), .int(hi), .int(limit)) { row in
             items.append(
-                Item(id: ItemID(row.int(0)), payload: row.payload(1), claims: claims, attempts: 0, generation: 0))
+                Item(
+                    id: ItemID(row.int(0)), payload: row.payload(1), claims: claims, attempts: 0, generation: 0,
+                    createdAt: row.int(2), headers: Headers.read(row.optionalText(3))))
         }
         return items
     }
@@ -267,7 +274,7 @@ extension Transaction {
     // qs_…_ready gives the order; the item is found by its rowid.
     static let readyQuery = Query(
         """
-        SELECT s.id, i.payload, s.claims, s.attempts, s.generation, s.suspect
+        SELECT s.id, i.payload, s.claims, s.attempts, s.generation, s.suspect, i.created_at, i.headers
         FROM qs_{name} AS s
         CROSS JOIN q_{name} AS i ON i.id = s.id
         WHERE s.state = 'ready' AND (s.suspect = 0 OR ?2)
@@ -281,7 +288,7 @@ extension Transaction {
     // qs_…_suspects; the second value is readyQuery's.
     static let readySuspectsQuery = Query(
         """
-        SELECT s.id, i.payload, s.claims, s.attempts, s.generation, s.suspect
+        SELECT s.id, i.payload, s.claims, s.attempts, s.generation, s.suspect, i.created_at, i.headers
         FROM qs_{name} AS s
         CROSS JOIN q_{name} AS i ON i.id = s.id
         WHERE s.state = 'ready' AND s.suspect > 0 AND ?2 IS NOT NULL
@@ -310,7 +317,7 @@ extension Transaction {
     // Both by rowid.
     static let pathQuery = Query(
         """
-        SELECT i.id, i.payload FROM q_{name} AS i
+        SELECT i.id, i.payload, i.created_at, i.headers FROM q_{name} AS i
         WHERE i.id BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id)
         ORDER BY i.id
         LIMIT ?3
@@ -318,7 +325,8 @@ extension Transaction {
 
     // The same where no id has a row.
     static let clearPathQuery = Query(
-        "SELECT i.id, i.payload FROM q_{name} AS i WHERE i.id BETWEEN ?1 AND ?2 ORDER BY i.id LIMIT ?3")
+        "SELECT i.id, i.payload, i.created_at, i.headers FROM q_{name} AS i WHERE i.id BETWEEN ?1 AND ?2 ORDER BY i.id LIMIT ?3"
+    )
     static let anyRowQuery = Query("SELECT 1 FROM qs_{name} WHERE id BETWEEN ?1 AND ?2 LIMIT 1")
 
     private static let lastIDQuery = Query("SELECT coalesce(max(id), 0) FROM q_{name}")

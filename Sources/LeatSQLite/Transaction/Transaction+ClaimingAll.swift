@@ -20,10 +20,7 @@ extension Transaction {
         // Everything that has no row is in the range, everything ready has a row that will name the lease.
         var rows: [Item] = []
         try sql(Self.readyQuery, queue).each(.int(Int64.max), .int(1)) { row in
-            rows.append(
-                Item(
-                    id: ItemID(row.int(0)), payload: row.payload(1), claims: Int(row.int(2)) + 1,
-                    attempts: Int(row.int(3)), generation: Int(row.int(4))))
+            rows.append(Self.readyItem(row))
         }
         let path = try pathItems(queue, from: 1, to: .max, limit: .max, claims: 1)
         let items = (rows + path).sorted { $0.id < $1.id }

@@ -294,7 +294,7 @@ extension Transaction {
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
         ON CONFLICT (id) DO UPDATE SET
             state = ?2, claims = ?3, attempts = ?4, kills = ?5, suspect = ?6, priority = ?7, visible_at = ?8,
-            generation = ?9, reason = ?10, lease = NULL
+            generation = ?9, reason = ?10, lease = NULL, due_at = NULL
         """)
 
     private static let countQuery = Query(

@@ -6,6 +6,8 @@ extension Transaction {
     ///
     /// Only a closed input can have ended, and a member of a cycle, whose input closes with its end.
     func settled(_ stage: StageSpec, _ queue: QueueName) throws {
+        // What was settled may have given its group's next item its turn.
+        if try sql(Self.anyReadyQuery, queue).first(body: { _ in true }) != nil { rings.work(in: queue) }
         guard try cycle(of: stage, queue) != nil || isClosed(queue) else { return }
         if try isExhausted(queue) { rings.end(of: queue) }
         try cascade(from: stage.name)
@@ -140,6 +142,9 @@ extension Transaction {
         )
         """
 
+    // qs_…_ready
+    static let anyReadyQuery = Query("SELECT 1 FROM qs_{name} WHERE state = 'ready' LIMIT 1")
+
     static let closedQuery = Query("SELECT \(isClosedExpression) FROM leat_queues AS q WHERE q.name = ?1")
 
     fileprivate static let hasCompletionQuery = Query(
@@ -167,7 +172,7 @@ extension Transaction {
             AND NOT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'leased')
         """)
 
-    // The same; a lease without a worker is ready.
+    // The same; a lease without a worker is ready, and what is behind another of its group comes after that.
     static let handedOutQuery = Query(
         """
         SELECT NOT EXISTS (
@@ -177,7 +182,7 @@ extension Transaction {
             )
             AND NOT EXISTS (SELECT 1 FROM leat_leases WHERE queue = ?1 AND worker IS NULL)
             AND NOT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'ready')
-            AND NOT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'waiting')
+            AND NOT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'waiting' AND visible_at IS NOT NULL)
         """)
 
     private static let sealedQuery = Query("SELECT sealed FROM leat_queues WHERE name = ?1")

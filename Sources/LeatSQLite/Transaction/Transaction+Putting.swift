@@ -17,9 +17,11 @@ extension Transaction {
             let insert = try sql(Self.insertQuery, queue)
             insert.bind(.optional(stage?.name.rawValue), at: 3)
             insert.bind(.int(now), at: 5)
+            // Of what is taken as a whole no part waits for another.
+            let hasGroups = try taker(of: queue).takesAll == false
             var count = 0
             while index < outputs.count, outputs[index].queue == queue {
-                if try put(outputs[index], insert, stage) { count += 1 }
+                if try put(outputs[index], insert, hasGroups: hasGroups) { count += 1 }
                 index += 1
             }
             if count > 0, let stage {
@@ -42,7 +44,7 @@ extension Transaction {
         if stage == nil { _ = try taker(of: queue) }
     }
 
-    private func put(_ output: Output, _ insert: Statement, _ stage: StageSpec?) throws -> Bool {
+    private func put(_ output: Output, _ insert: Statement, hasGroups: Bool) throws -> Bool {
         if let key = output.key,
             try sql(Self.keyQuery, output.queue).first(.text(key), body: { _ in true }) != nil
         {
@@ -52,6 +54,8 @@ extension Transaction {
             // What is the same for the whole run stays bound; the payload is bound where it lies, without a copy.
             insert.bind(.optional(output.key), at: 2)
             insert.bind(.optional(output.parent?.rawValue), at: 4)
+            insert.bind(.optional(hasGroups ? output.group : nil), at: 6)
+            insert.bind(.optional(output.headers.isEmpty ? nil : try Headers.text(output.headers)), at: 7)
             try insert.run(payload: output.payload, at: 1)
         } catch let failure as SQLFailure where failure.message.hasPrefix(Self.closedMessage) {
             throw LeatError(
@@ -59,20 +63,38 @@ extension Transaction {
                 "Queue '\(output.queue)' is closed, as it was sealed and every stage that feeds it has ended: nothing may follow, and nothing of this step was committed."
             )
         }
-        guard output.delay > .zero || output.priority > 0 else { return true }
+        let due = output.due.time(at: now)
         let id = ItemID(sql.lastInsertedID)
-        let isDelayed = output.delay.milliseconds > 0
-        try write(
-            id, isDelayed ? "waiting" : "ready", ItemRow(claims: 0, priority: output.priority),
-            visibleAt: isDelayed ? now + output.delay.milliseconds : nil, queue: output.queue)
+        if hasGroups, let group = output.group {
+            try join(group, id, due: due, priority: output.priority, queue: output.queue)
+        } else if due != nil || output.priority > 0 {
+            try write(
+                id, due == nil ? "ready" : "waiting", ItemRow(claims: 0, priority: output.priority), visibleAt: due,
+                queue: output.queue)
+        }
         return true
+    }
+
+    /// Gives a new item its place in its group: its turn at once, if the group has no other.
+    private func join(_ group: String, _ id: ItemID, due: Int64?, priority: Int, queue: QueueName) throws {
+        let isBehind = try sql(Self.hasGroupQuery, queue).first(.text(group), body: { _ in true }) != nil
+        let isReady = !isBehind && due == nil
+        try sql(Self.joinQuery, queue).run(
+            .id(id), .text(isReady ? "ready" : "waiting"), .int(priority), .text(group),
+            .optional(isBehind ? nil : due), .optional(isBehind ? due : nil))
     }
 
     /// What the trigger of a closed queue says; foreign writers see it too.
     static let closedMessage = "leat: this queue is closed"
 
     private static let insertQuery = Query(
-        "INSERT INTO q_{name} (payload, key, origin, parent, created_at) VALUES (?1, ?2, ?3, ?4, ?5)")
+        "INSERT INTO q_{name} (payload, key, origin, parent, created_at, group_id, headers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+    )
+
+    // qs_…_groups
+    static let hasGroupQuery = Query("SELECT 1 FROM qs_{name} WHERE group_id = ?1 LIMIT 1")
+    private static let joinQuery = Query(
+        "INSERT INTO qs_{name} (id, state, priority, group_id, visible_at, due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
 
     // q_…_key
     static let keyQuery = Query(

@@ -152,7 +152,7 @@ extension StoreConformance {
                 .done, of: lease,
                 outputs: [
                     Output(.text("x"), to: "made"), Output(.text("y"), to: "made", key: "k", priority: 3),
-                    Output(.text("z"), to: "made", delay: .seconds(1)),
+                    Output(.text("z"), to: "made", due: .after(.seconds(1))),
                 ])
 
             let made = try await bench.items("made")

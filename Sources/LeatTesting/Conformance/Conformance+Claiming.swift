@@ -79,7 +79,7 @@ extension StoreConformance {
         },
         Case("answers that there is nothing, not the end, while an item waits in a closed queue") { bench in
             let worker = try await bench.enroll()
-            try await bench.store.put([Output(.text("x"), to: "raw", delay: .seconds(3))])
+            try await bench.store.put([Output(.text("x"), to: "raw", due: .after(.seconds(3)))])
             try await bench.close()
 
             try equal(try await bench.ask(worker), .nothing(until: bench.time.wallClock + 3_000), "the answer")

@@ -41,7 +41,7 @@ extension StoreConformance {
         },
         Case("hands out a whole input only when none of it waits", on: .ending()) { bench in
             try await bench.store.put([
-                Output(.text("a"), to: "made"), Output(.text("b"), to: "made", delay: .seconds(2)),
+                Output(.text("a"), to: "made"), Output(.text("b"), to: "made", due: .after(.seconds(2))),
             ])
             try await bench.close()
             let worker = try await bench.enroll("total")

@@ -68,7 +68,7 @@ extension StoreConformance {
         },
         Case("counts what is delayed, waits or was handed back, and not what is settled", on: .bounded(4)) { bench in
             try await bench.store.put([
-                Output(.text("1"), to: "made", delay: .seconds(60)), Output(.text("2"), to: "made", priority: 1),
+                Output(.text("1"), to: "made", due: .after(.seconds(60))), Output(.text("2"), to: "made", priority: 1),
                 Output(.text("3"), to: "made"), Output(.text("4"), to: "made"), Output(.text("5"), to: "made"),
             ])
             let last = try await bench.enroll("last")

@@ -104,7 +104,7 @@ extension StoreConformance {
             try equal(try await bench.state("source"), .complete, "the producer")
         },
         Case("says that it has work while an item waits") { bench in
-            try await bench.store.put([Output(.text("x"), to: "raw", delay: .seconds(5))])
+            try await bench.store.put([Output(.text("x"), to: "raw", due: .after(.seconds(5)))])
             try equal(try await bench.state(), .ready, "without a worker")
             _ = try await bench.enroll()
             try equal(try await bench.state(), .running, "with a worker")

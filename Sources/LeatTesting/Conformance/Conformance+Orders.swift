@@ -4,7 +4,7 @@ extension StoreConformance {
     static let orders: [Case] = [
         Case("skips a ready, a waiting and a dead item, and counts them so") { bench in
             try await bench.store.put([
-                Output(.text("a"), to: "raw"), Output(.text("b"), to: "raw", delay: .seconds(9)),
+                Output(.text("a"), to: "raw"), Output(.text("b"), to: "raw", due: .after(.seconds(9))),
                 Output(.text("c"), to: "raw"), Output(.text("d"), to: "raw", priority: 4),
             ])
             let worker = try await bench.enroll()

@@ -48,7 +48,7 @@ extension StoreConformance {
         Case("hands out a delayed item when it is due and not before") { bench in
             let worker = try await bench.enroll()
             let due = bench.time.wallClock + 10_000
-            try await bench.store.put([Output(.text("late"), to: "raw", delay: .seconds(10))])
+            try await bench.store.put([Output(.text("late"), to: "raw", due: .after(.seconds(10)))])
             try equal(try await bench.states(), [.waiting], "state before its time")
             try equal(try await bench.status().waiting, 1, "waiting items")
             try equal(try await bench.ask(worker), .nothing(until: due), "claim before its time")
@@ -64,8 +64,9 @@ extension StoreConformance {
         Case("tells the earliest time when several items wait") { bench in
             let now = bench.time.wallClock
             try await bench.store.put([
-                Output(.text("a"), to: "raw", delay: .seconds(30)), Output(.text("b"), to: "raw", delay: .seconds(5)),
-                Output(.text("c"), to: "raw", delay: .seconds(60)),
+                Output(.text("a"), to: "raw", due: .after(.seconds(30))),
+                Output(.text("b"), to: "raw", due: .after(.seconds(5))),
+                Output(.text("c"), to: "raw", due: .after(.seconds(60))),
             ])
 
             let answer = try await bench.ask(try await bench.enroll())

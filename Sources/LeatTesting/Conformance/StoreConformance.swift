@@ -14,7 +14,7 @@ public import Leat
 public enum StoreConformance {
     public static let cases: [Case] =
         putting + claiming + acknowledging + fencing + failing + advised + deaths + shards + completion + endings
-        + breaking + orders + queues + windows + limits + pruning + installing + observing
+        + breaking + orders + groups + schedules + queues + windows + limits + pruning + installing + observing
 
     /// One demand on a store, as a sentence with the store as its subject.
     public struct Case: Sendable, CustomStringConvertible {

@@ -35,6 +35,7 @@ extension ModelRunner {
             try same(record.state, state, "state")
             try same(record.payload, item.payload, "payload")
             try same(record.key, item.key, "key")
+            try same(record.group, item.group, "group")
             try same(record.origin, item.origin, "origin")
             try same(record.parent, item.parent, "parent")
             // Of an item that went through, a store need keep nothing but that.

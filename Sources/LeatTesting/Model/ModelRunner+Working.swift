@@ -41,7 +41,7 @@ extension ModelRunner {
 
     private func earliest(_ items: [ModelItem]) -> Int64? {
         items.compactMap { item in
-            if case .open(let due) = item.fate { due } else { nil }
+            if item.hasTurn, case .open(let due) = item.fate { due } else { nil }
         }.min()
     }
 

@@ -121,7 +121,8 @@ struct ModelRunner {
             puts += 1
             return Output(
                 .text("\(puts)"), to: queues[index % queues.count], parent: parent, key: key.map { "k\($0 + index)" },
-                delay: .seconds(delay), priority: priority)
+                group: puts % 4 == 0 ? "g\(puts / 4 % 3)" : nil,
+                due: .after(.seconds(delay)), priority: priority)
         }
     }
 

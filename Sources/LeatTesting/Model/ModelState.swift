@@ -12,10 +12,13 @@ struct ModelItem {
     let id: ItemID
     let payload: Payload
     let key: String?
+    let group: String?
     let origin: StageName?
     let parent: ItemID?
     let priority: Int
     var fate: Fate
+    /// Of a group's unsettled items one has its turn.
+    var hasTurn = false
     var claims = 0
     var attempts = 0
     var kills = 0
@@ -25,7 +28,7 @@ struct ModelItem {
 
     var isSettled: Bool { fate == .done || fate == .dead || fate == .skipped }
     func isReady(at wall: Int64) -> Bool {
-        if case .open(let due) = fate { due == nil || due! <= wall } else { false }
+        if hasTurn, case .open(let due) = fate { due == nil || due! <= wall } else { false }
     }
     var lease: LeaseID? { if case .leased(let lease) = fate { lease } else { nil } }
 }
@@ -129,15 +132,32 @@ struct ModelState {
         var count = 0
         for output in outputs where !has(output.key, in: output.queue) {
             let id = ItemID(Int64(queues[output.queue, default: []].count + 1))
-            let due: Int64? = output.delay > .zero ? wall + output.delay.milliseconds : nil
+            let due: Int64? =
+                if case .after(let delay) = output.due, delay > .zero { wall + delay.milliseconds } else { nil }
+            let isTakenAsAWhole = plan.stages.contains { $0.input == output.queue && $0.takesAll }
             queues[output.queue, default: []].append(
                 ModelItem(
-                    id: id, payload: output.payload, key: output.key, origin: origin, parent: output.parent,
-                    priority: output.priority, fate: .open(due)))
+                    id: id, payload: output.payload, key: output.key, group: isTakenAsAWhole ? nil : output.group,
+                    origin: origin, parent: output.parent, priority: output.priority, fate: .open(due)))
+            giveTurns(in: output.queue)
             count += 1
         }
         if let origin { stages[origin]!.emitted += Int64(count) }
         return count
+    }
+
+    /// What is in no group has its turn at any time; of a group the first unsettled item has it, once no other has.
+    private mutating func giveTurns(in queue: QueueName) {
+        var taken: Set<String> = []
+        for index in queues[queue]!.indices {
+            let item = queues[queue]![index]
+            if item.isSettled || item.group == nil { queues[queue]![index].hasTurn = item.group == nil }
+            if !item.isSettled, item.hasTurn, let group = item.group { taken.insert(group) }
+        }
+        for index in queues[queue]!.indices {
+            guard let group = queues[queue]![index].group, !queues[queue]![index].isSettled else { continue }
+            if taken.insert(group).inserted { queues[queue]![index].hasTurn = true }
+        }
     }
 
     // MARK: Settling
@@ -145,6 +165,7 @@ struct ModelState {
     mutating func change(_ id: ItemID, of stage: StageName, _ body: (inout ModelItem) -> Void) {
         guard let queue = plan.stage(stage)?.input else { return }
         body(&queues[queue]![Int(id.rawValue) - 1])
+        giveTurns(in: queue)
     }
 
     /// An attempt is spent.

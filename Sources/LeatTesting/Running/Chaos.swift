@@ -24,8 +24,10 @@ internal import Synchronization
 public func chaos(
     _ pipeline: Pipeline, kills: Int = 20, seed: UInt64 = .random(in: 0...UInt64.max)
 ) async throws -> ChaosReport {
-    let plain = try await pipeline.runInMemory()
-    let base: any Store = try pipeline.stages.lazy.compactMap(\.memoryStore).first?() ?? MemoryStore()
+    func newStore() throws -> any Store { try pipeline.stages.lazy.compactMap(\.memoryStore).first?() ?? MemoryStore() }
+    let plainStore = try newStore()
+    let plain = try await pipeline.runInMemory(store: ChaosStore(plainStore, kills: 0, seed: seed))
+    let base = try newStore()
     let store = ChaosStore(base, kills: kills, seed: seed)
     let disturbed = try await pipeline.runInMemory(store: store)
 
@@ -35,7 +37,7 @@ public func chaos(
             "the undisturbed run ended '\(plain.outcome.word)', the disturbed one '\(disturbed.outcome.word)'", report)
     }
     for queue in pipeline.plan.queues {
-        let expected = try await contents(of: queue, in: plain.store)
+        let expected = try await contents(of: queue, in: plainStore)
         let found = try await contents(of: queue, in: base)
         for (item, count) in expected where found[item, default: 0] < count {
             throw ChaosFailure(
@@ -75,14 +77,22 @@ public struct ChaosFailure: Error, Sendable, CustomStringConvertible {
     }
 }
 
+/// What of an item must be the same in both runs.
+private struct QueueItemValue: Hashable, CustomStringConvertible {
+    let payload: Payload
+    let state: ItemState
+
+    var description: String { "\(state.rawValue) '\(payload.preview)'" }
+}
+
 /// How often each payload stands in a queue, in which state.
-private func contents(of queue: QueueName, in store: any Store) async throws -> [String: Int] {
-    var counts: [String: Int] = [:]
+private func contents(of queue: QueueName, in store: any Store) async throws -> [QueueItemValue: Int] {
+    var counts: [QueueItemValue: Int] = [:]
     var last: ItemID?
     while true {
         let items = try await store.items(in: queue, after: last, limit: 1000)
         guard let end = items.last?.id else { return counts }
-        for item in items { counts["\(item.state.rawValue) '\(item.payload.preview)'", default: 0] += 1 }
+        for item in items { counts[QueueItemValue(payload: item.payload, state: item.state), default: 0] += 1 }
         last = end
     }
 }
@@ -142,6 +152,9 @@ private final class ChaosStore: ForwardingStore {
         if let step = steps.first { try await strike(step.worker, step.lease) }
         try await base.commit(steps)
     }
+
+    /// What only one of the runs had removed by its end would be taken for a difference.
+    func prune(upTo limit: Int) async throws -> Int { 0 }
 
     func emit(_ emission: Emission) async throws -> QueueName? {
         try await strike(emission.hold.worker)

@@ -26,6 +26,15 @@ extension ForwardingStore {
     }
     package func queues() async throws -> [QueueStatus] { try await base.queues() }
 
+    package func begin(_ schedule: ScheduleName, into queue: QueueName) async throws -> Int64 {
+        try await base.begin(schedule, into: queue)
+    }
+    package func put(
+        _ outputs: [Output], at tick: Int64, of schedule: ScheduleName, after last: Int64
+    ) async throws -> Bool {
+        try await base.put(outputs, at: tick, of: schedule, after: last)
+    }
+
     package func enroll(_ enrollment: Enrollment) async throws -> WorkerID { try await base.enroll(enrollment) }
     package func beat(_ worker: WorkerID) throws -> Beat { try base.beat(worker) }
     package func end(_ worker: WorkerID, _ ending: WorkerEnding) async throws -> DeathAccount {

@@ -16,11 +16,12 @@ import Darwin
 /// Its environment says what it does wrong: `CRASH_POISON` names how the item 77 ends its worker, `CRASH_ITEMS` how
 /// many items there are, `CRASH_PAUSE` how many microseconds each takes, `CRASH_BROKEN` that every item fails.
 /// `CRASH_WINDOWS` has the stage in the middle take its input as a sequence and answer three items at once, between
-/// bounded queues that keep nothing.
+/// bounded queues that keep nothing. `CRASH_TICKS` has it put one item every 20 ms instead, up to that second since 1970.
 @main
 struct CrashProgram: PipelineProgram {
     static var pipeline: Pipeline {
         get throws {
+            if let end = number("CRASH_TICKS") { return try ticks(until: Date(timeIntervalSince1970: Double(end))) }
             let count = number("CRASH_ITEMS") ?? 1000
             return try Pipeline("crash") {
                 Producer("make", to: "raw", shards: ["odd", "even"]) { (shard: ShardName, cursor: Int?) in
@@ -75,6 +76,21 @@ struct CrashProgram: PipelineProgram {
                     try $0.execute(sql: "CREATE TABLE IF NOT EXISTS total (count INTEGER, sum INTEGER)")
                 }
             }
+        }
+    }
+
+    private static func ticks(until end: Date) throws -> Pipeline {
+        try Pipeline("ticks") {
+            Producer("tick", to: "ticks", on: .every(.milliseconds(20)), until: end) { (tick: Date) in
+                Int((tick.timeIntervalSince1970 * 1000).rounded())
+            }
+            Consumer(
+                "keep", from: "ticks",
+                database: { (database: Database, value: Int) in
+                    try database.execute(sql: "INSERT INTO kept (value) VALUES (?)", arguments: [value])
+                }
+            )
+            .tables { try $0.execute(sql: "CREATE TABLE IF NOT EXISTS kept (value INTEGER NOT NULL)") }
         }
     }
 

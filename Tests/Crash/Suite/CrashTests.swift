@@ -113,6 +113,41 @@ struct CrashTests {
         }
     }
 
+    @Test("put exactly one item a tick, whichever process is killed, and however long nobody runs")
+    func ticks() async throws {
+        let seed = UInt64.random(in: 0..<UInt64.max)
+        var chance = SeededGenerator(seed: seed)
+        let end = Int(Date().timeIntervalSince1970) + 8
+        let scene = try Scene(["CRASH_TICKS": "\(end)"])
+        var kills = 0
+        var status = TerminationStatus.signaled(SIGKILL)
+        while status == .signaled(SIGKILL) {
+            let picks = (0..<3).map { _ in Int.random(in: 0..<1000, using: &chance) }
+            let landed = Atomic(0)
+            status = try await scene.run("run", "--quiet") { _ in
+                try await scene.wait { _ in true }
+                for pick in picks {
+                    let before = try await scene.ticks()
+                    try await scene.wait { _ in
+                        try await scene.ticks() > before + pick % 8 || scene.processes().isEmpty
+                    }
+                    let alive = try scene.processes().sorted()
+                    guard !alive.isEmpty, Int(Date().timeIntervalSince1970) < end else { return }
+                    if kill(alive[pick % alive.count], SIGKILL) == 0 { landed.add(1, ordering: .relaxed) }
+                }
+            }
+            kills += landed.load(ordering: .relaxed)
+        }
+
+        #expect(status == .exited(0), "seed \(seed)")
+        #expect(kills > 2, "seed \(seed)")
+        let kept = try await scene.kept()
+        let first = try #require(kept.first)
+        #expect(kept == Array(stride(from: first, through: end * 1000, by: 20)), "seed \(seed)")
+        #expect(kept.count > 100, "seed \(seed)")
+        #expect(try await scene.store().verify() == [], "seed \(seed)")
+    }
+
     @Test("leaves no process behind when the supervisor is killed, not even one that hangs")
     func orphans() async throws {
         let scene = try Scene(["CRASH_POISON": "hang", "CRASH_PAUSE": "2000"])

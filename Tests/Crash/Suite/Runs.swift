@@ -82,6 +82,9 @@ final class Scene: Sendable {
         try await store().reading { try Int.fetchAll($0, sql: "SELECT value FROM kept ORDER BY value") }
     }
 
+    /// How many ticks have been put.
+    func ticks() async throws -> Int { try await store().items(in: "ticks", after: nil, limit: 100_000).count }
+
     /// The processes of this scene that live, by the path of their database.
     func processes() throws -> [Int32] {
         try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { Int32($0) }.filter { pid in

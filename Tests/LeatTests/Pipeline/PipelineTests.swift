@@ -152,13 +152,13 @@ struct RoutedTests {
     @Test("is nothing, one value, or a sum of them in order")
     func sums() throws {
         let none = Routed.none
-        let both = try Routed.to(odd, 1, key: "one", priority: 2) + .to(even, "two", delay: .seconds(3))
+        let both = try Routed.to(odd, 1, key: "one", priority: 2) + .to(even, "two", due: .after(.seconds(3)))
 
         #expect(none.outputs.isEmpty)
         #expect(
             both.outputs == [
                 Output(.text("1"), to: "odd", key: "one", priority: 2),
-                Output(.text("two"), to: "even", delay: .seconds(3)),
+                Output(.text("two"), to: "even", due: .after(.seconds(3))),
             ])
     }
 }

@@ -46,7 +46,7 @@ struct QueueTests {
     @Test("hands out what is delayed when it is due, and what has a priority first")
     func delays() async throws {
         let numbers = try await store.queue("numbers", of: Int.self)
-        try await numbers.put(1, delay: .seconds(60))
+        try await numbers.put(1, due: .after(.seconds(60)))
         try await numbers.put(2)
         try await numbers.put(3, priority: 1)
 
