@@ -137,7 +137,7 @@ extension Queue {
         _ value: Value, key: String? = nil, group: String? = nil, due: Due = .now, priority: Int = 0, in db: Database
     ) throws -> Bool {
         let output = try output(value, key: key, group: group, due: due, priority: priority)
-        return try sqliteStore(store).inTransaction(of: db) { try $0.put([output], from: nil) } > 0
+        return try put([output], in: db) > 0
     }
 
     /// Puts values inside your own transaction, in their order.
@@ -149,7 +149,18 @@ extension Queue {
         due: Due = .now, priority: Int = 0, in db: Database
     ) throws -> Int {
         let outputs = try outputs(values, keyedBy: key, due: due, priority: priority)
-        return try sqliteStore(store).inTransaction(of: db) { try $0.put(outputs, from: nil) }
+        return try put(outputs, in: db)
+    }
+
+    /// Counted as put at once, though the transaction may come to nothing.
+    private func put(_ outputs: [Output], in db: Database) throws -> Int {
+        guard let observed = store as? ObservedStore else {
+            return try sqliteStore(store).inTransaction(of: db) { try $0.put(outputs, from: nil) }
+        }
+        let traced = observed.observation.tracing(outputs)
+        let count = try sqliteStore(store).inTransaction(of: db) { try $0.put(traced, from: nil) }
+        observed.counted(outputs)
+        return count
     }
 }
 
@@ -158,7 +169,7 @@ extension QueueItem {
     ///
     /// - Throws: ``LeatError/Code/leaseLost`` when the item is another's by now; let your transaction roll back then.
     public func acknowledge(in db: Database) throws {
-        try sqliteStore(held.store).inTransaction(of: db) { try $0.apply(Step(.each([id: .done]), of: held.lease)) }
+        try apply(Step(.each([id: .done]), of: held.lease), on: held.store, in: db)
     }
 }
 
@@ -167,12 +178,18 @@ extension QueueBatch {
     ///
     /// - Throws: ``LeatError/Code/leaseLost`` when they are another's by now; let your transaction roll back then.
     public func acknowledge(in db: Database) throws {
-        try sqliteStore(held.store).inTransaction(of: db) { try $0.apply(Step(.done, of: held.lease)) }
+        try apply(Step(.done, of: held.lease), on: held.store, in: db)
     }
 }
 
+/// Counted as settled at once, though the transaction may come to nothing.
+private func apply(_ step: Step, on store: any Store, in db: Database) throws {
+    try sqliteStore(store).inTransaction(of: db) { try $0.apply(step) }
+    (store as? ObservedStore)?.settled(step)
+}
+
 private func sqliteStore(_ store: any Store) throws -> SQLiteStore {
-    guard let store = store as? SQLiteStore else {
+    guard let store = store.unobserved as? SQLiteStore else {
         throw LeatError(.refused, "This queue is not in an SQLite database, so no transaction of one can hold it.")
     }
     return store

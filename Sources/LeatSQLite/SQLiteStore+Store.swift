@@ -47,7 +47,7 @@ extension SQLiteStore {
     @discardableResult
     public func emit(_ emission: Emission) async throws -> QueueName? {
         try await countingRefusals(of: emission.hold.id.stage) {
-            try await write(countingAsWork: true) { transaction in
+            try await write(countingAsWork: true, surviving: durability(of: emission.hold.id.stage)) { transaction in
                 try transaction.emit(emission)
                 return try transaction.fullOutput(of: transaction.stage(emission.hold.id.stage))
             }
@@ -58,8 +58,10 @@ extension SQLiteStore {
         try await write { try $0.fullOutput(of: $0.stage(stage)) }
     }
 
+    public func isFull(_ queue: QueueName) async throws -> Bool { try await write { try $0.isFull(queue) } }
+
     public func put(_ outputs: [Output]) async throws -> Int {
-        try await write(countingAsWork: true) { try $0.put(outputs, from: nil) }
+        try await write(countingAsWork: true, surviving: durability(ofPuts: outputs)) { try $0.put(outputs, from: nil) }
     }
 
     public func begin(_ schedule: ScheduleName, into queue: QueueName) async throws -> Int64 {
@@ -69,11 +71,13 @@ extension SQLiteStore {
     public func put(
         _ outputs: [Output], at tick: Int64, of schedule: ScheduleName, after last: Int64
     ) async throws -> Bool {
-        try await write(countingAsWork: true) { try $0.put(outputs, at: tick, of: schedule, after: last) }
+        try await write(countingAsWork: true, surviving: durability(ofPuts: outputs)) {
+            try $0.put(outputs, at: tick, of: schedule, after: last)
+        }
     }
 
     public func claim(_ request: ClaimRequest) async throws -> Claim {
-        try await write { try $0.claim(request) }
+        try await write(surviving: durability(of: request.stage)) { try $0.claim(request) }
     }
 
     public func claimAll(_ stage: StageName, worker: WorkerID) async throws -> Claim {
@@ -82,7 +86,7 @@ extension SQLiteStore {
 
     public func commit(_ step: Step, next: ClaimRequest?) async throws -> Claim? {
         try await countingRefusals(of: step.stage) {
-            try await write(countingAsWork: true) { transaction in
+            try await write(countingAsWork: true, surviving: durability(of: step.stage)) { transaction in
                 try transaction.apply(step)
                 return try next.map(transaction.claim)
             }
@@ -92,13 +96,15 @@ extension SQLiteStore {
     public func commit(_ steps: [Step]) async throws {
         guard let stage = steps.first?.stage else { return }
         try await countingRefusals(of: stage) {
-            try await write(countingAsWork: true) { transaction in for step in steps { try transaction.apply(step) } }
+            try await write(countingAsWork: true, surviving: durability(of: stage)) { transaction in
+                for step in steps { try transaction.apply(step) }
+            }
         }
     }
 
     public func commit(_ step: TransactionalStep, next: ClaimRequest?) async throws -> Claim? {
         try await countingRefusals(of: step.lease.stage) {
-            try await write(countingAsWork: true) { transaction in
+            try await write(countingAsWork: true, surviving: durability(of: step.lease.stage)) { transaction in
                 try transaction.apply(step)
                 return try next.map(transaction.claim)
             }
@@ -109,12 +115,28 @@ extension SQLiteStore {
         _ lease: Lease, body: @escaping @Sendable (any TransactionContext, [Item]) throws -> [Output]
     ) async throws {
         try await countingRefusals(of: lease.stage) {
-            try await write(countingAsWork: true) { transaction in
+            try await write(countingAsWork: true, surviving: durability(of: lease.stage)) { transaction in
                 try transaction.apply(Step(.done, of: lease, endsStage: true)) {
                     try body(SQLiteContext(database: transaction.database), lease.items)
                 }
             }
         }
+    }
+
+    /// What a stage's commits are to survive, as far as its plan has been read.
+    private func durability(of stage: StageName) -> Durability {
+        shared.withLock { $0.plan?.stage(stage)?.policy.durability } ?? .powerCut
+    }
+
+    /// The same of puts from outside: what any of the queues asks for.
+    private func durability(ofPuts outputs: [Output]) -> Durability {
+        guard let plan = shared.withLock({ $0.plan }) else { return .powerCut }
+        var last: QueueName?
+        for output in outputs where output.queue != last {
+            last = output.queue
+            if plan.consumer(of: output.queue)?.policy.durability != .processCrash { return .powerCut }
+        }
+        return outputs.isEmpty ? .powerCut : .processCrash
     }
 
     /// A step that came too late changes nothing but this count, in a transaction of its own.

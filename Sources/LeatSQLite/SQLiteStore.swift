@@ -165,7 +165,7 @@ public final class SQLiteStore: Store {
     ///
     /// It does not end early when the task is cancelled: GRDB's own `write` would interrupt the statement.
     func write<T: Sendable>(
-        countingAsWork isWork: Bool = false, isUsers: Bool = false,
+        countingAsWork isWork: Bool = false, isUsers: Bool = false, surviving durability: Durability = .powerCut,
         _ work: @escaping @Sendable (Transaction) throws -> T
     ) async throws -> T {
         try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
@@ -176,7 +176,7 @@ public final class SQLiteStore: Store {
                             throw LeatError(.storeFailed, "The store was used after it was closed.")
                         }
                         let result = try transact(
-                            database, writerStatements, writerQueue, isUsers: isUsers, work)
+                            database, writerStatements, writerQueue, isUsers: isUsers, surviving: durability, work)
                         if isWork { checkpointer?.workWasCommitted() }
                         return result
                     })
@@ -186,15 +186,19 @@ public final class SQLiteStore: Store {
 
     /// The transaction itself. Blocks.
     ///
-    /// - Parameter isUsers: whether a user's code may have asked GRDB to be told of the commit.
+    /// - Parameters:
+    ///   - isUsers: whether a user's code may have asked GRDB to be told of the commit.
+    ///   - durability: what the commit is to survive; `nil`: what the connection was opened for.
     func transact<T>(
         _ database: Database, _ connection: Connection, _ queue: WriterQueue?, isUsers: Bool = false,
+        surviving durability: Durability? = nil,
         _ work: (Transaction) throws -> T
     ) throws -> T {
         queue?.enter(within: deadline)
         let changesBefore = connection.totalChanges
         defer { queue?.leave() }
         do {
+            try durability.map(connection.sync)
             try connection.execute("BEGIN IMMEDIATE")
         } catch {
             throw leatError(error, path: name, holder: queue?.holder)

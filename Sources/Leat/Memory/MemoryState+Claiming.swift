@@ -52,9 +52,19 @@ extension MemoryState {
     func fullOutput(of stage: Int) throws -> QueueName? {
         guard let plan, !stages[stage].spec.outputs.isEmpty else { return nil }
         return try plan.boundedOutputs(of: stages[stage].spec).first { output in
-            let counts = queues[try place(of: output.queue)].counts
-            return counts.unsettled - (output.countsHeld ? 0 : counts[.leased]) >= Int64(output.capacity)
+            try isFull(output.queue, at: output.capacity, countingHeld: output.countsHeld)
         }?.queue
+    }
+
+    func isFull(_ queue: QueueName) throws -> Bool {
+        _ = try place(of: queue)
+        guard let taker = plan?.consumer(of: queue)?.policy, let capacity = taker.capacity else { return false }
+        return try isFull(queue, at: capacity, countingHeld: taker.countsHeld)
+    }
+
+    private func isFull(_ queue: QueueName, at capacity: Int, countingHeld: Bool) throws -> Bool {
+        let counts = queues[try place(of: queue)].counts
+        return counts.unsettled - (countingHeld ? 0 : counts[.leased]) >= Int64(capacity)
     }
 
     private func allowance(of stage: Int, at moment: MemoryMoment) -> (items: Int, wait: Duration) {

@@ -156,6 +156,8 @@ extension MemoryStore {
         try observe { state, _ in try state.fullOutput(of: state.place(of: stage)) }
     }
 
+    public func isFull(_ queue: QueueName) async throws -> Bool { try observe { state, _ in try state.isFull(queue) } }
+
     private static func isOpened(_ opening: ShardOpening) -> Bool {
         guard case .opened = opening else { return false }
         return true

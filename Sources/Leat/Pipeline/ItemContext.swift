@@ -1,3 +1,5 @@
+public import Logging
+
 /// What a stage's function may know of the item that it is working on.
 ///
 /// ```swift
@@ -15,9 +17,20 @@ public struct ItemContext: Sendable, Hashable {
     public let runID: String
     /// 0, and one more for each redo.
     public let generation: Int
+    /// What its putter sent along beside the value: the context of a trace.
+    public let headers: [String: String]
 
     /// Stable over all attempts at the item, and different in every run and every redo.
     public var idempotencyKey: String { "\(runID)/\(queue)/\(item)/\(generation)" }
+
+    /// What tells the item in a log.
+    ///
+    /// ```swift
+    /// logger.info("Sent.", metadata: ItemContext.current?.logMetadata)
+    /// ```
+    public var logMetadata: Logger.Metadata {
+        ["stage": "\(stage)", "queue": "\(queue)", "item": "\(item)", "attempt": "\(attempt)"]
+    }
 
     /// The item in hand; `nil` outside a stage's item function, and in a plain unit test.
     ///

@@ -116,6 +116,9 @@ extension PipelineStage {
         }
     }
 
+    /// What the stage's commits survive.
+    public func durability(_ durability: Durability) -> Self { changed { $0.spec.policy.durability = durability } }
+
     /// How many failures in a row, deaths and thrown errors, with no item to blame and no progress, the stage may have.
     public func crashes(_ count: Int) -> Self {
         precondition(count >= 1, "a stage may crash at least once before it is given up")

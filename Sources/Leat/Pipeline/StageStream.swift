@@ -112,7 +112,7 @@ struct ItemContextMaker: Sendable {
     func callAsFunction(_ item: Item) -> ItemContext {
         ItemContext(
             item: item.id, attempt: item.attempts + 1, stage: stage, queue: queue, runID: runID,
-            generation: item.generation)
+            generation: item.generation, headers: item.headers)
     }
 }
 

@@ -170,6 +170,8 @@ public struct StagePolicy: Sendable, Hashable, Codable {
     public var rate: Rate?
     /// What becomes of its items once they are done.
     public var keep: Keep
+    /// What its commits survive, and puts from outside into its input.
+    public var durability: Durability
 
     public init(
         retry: RetryPolicy = RetryPolicy(),
@@ -178,7 +180,8 @@ public struct StagePolicy: Sendable, Hashable, Codable {
         crashes: Int = 5,
         capacity: Int? = nil,
         rate: Rate? = nil,
-        keep: Keep = .all
+        keep: Keep = .all,
+        durability: Durability = .powerCut
     ) {
         precondition(capacity ?? 1 >= 1, "a queue holds at least one item")
         self.retry = retry
@@ -188,6 +191,7 @@ public struct StagePolicy: Sendable, Hashable, Codable {
         self.capacity = capacity
         self.rate = rate
         self.keep = keep
+        self.durability = durability
     }
 
     /// What holds for a queue on its own unless it is told otherwise: it goes on handing out, however many items die.

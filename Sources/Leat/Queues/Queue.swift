@@ -69,7 +69,8 @@ extension Store {
         _ name: QueueName, of type: Value.Type = Value.self, order: ItemOrder<Value> = .loose,
         policy: QueuePolicy? = nil
     ) async throws -> Queue<Value> {
-        Queue(name, try await makeQueue(name, policy: policy?.ofStage), order: order, on: self)
+        let store = ObservedStore.observing(self)
+        return Queue(name, try await store.makeQueue(name, policy: policy?.ofStage), order: order, on: store)
     }
 }
 
@@ -86,14 +87,15 @@ extension Queue {
     ///   - due: From when on it may be handed out.
     ///   - priority: Higher first; 0 or more.
     /// - Returns: whether it was put: `false` if an item of that key is there already.
-    /// - Throws: ``LeatError/Code/queueClosed`` when the queue is sealed and so closed.
+    /// - Throws: ``LeatError/Code/queueClosed`` when the queue is sealed and so closed; `CancellationError` when the task
+    ///   is cancelled while it waits for room in a bounded queue.
     ///
     /// Cost: one synced transaction; putting many at once is many times faster.
     @discardableResult
     public func put(
         _ value: Value, key: String? = nil, group: String? = nil, due: Due = .now, priority: Int = 0
     ) async throws -> Bool {
-        try await store.put([output(value, key: key, group: group, due: due, priority: priority)]) > 0
+        try await put([output(value, key: key, group: group, due: due, priority: priority)]) > 0
     }
 
     /// Puts values in one transaction, in their order.
@@ -114,15 +116,31 @@ extension Queue {
         due: Due = .now, priority: Int = 0
     ) async throws -> Int {
         let outputs = try self.outputs(values, keyedBy: key, due: due, priority: priority)
-        return outputs.isEmpty ? 0 : try await store.put(outputs)
+        return outputs.isEmpty ? 0 : try await put(outputs)
     }
 
     /// The same with a key and a group of its own for each value.
     package func put(
         _ items: [(value: Value, key: String?, group: String?)], due: Due, priority: Int
     ) async throws -> Int {
-        try await store.put(
+        try await put(
             items.map { try output($0.value, key: $0.key, group: $0.group, due: due, priority: priority) })
+    }
+
+    private func put(_ outputs: [Output]) async throws -> Int {
+        try await waitForRoom()
+        guard let observation = (store as? ObservedStore)?.observation else { return try await store.put(outputs) }
+        var outputs = outputs
+        return try await observation.putting(into: name, &outputs) { try await store.put($0) }
+    }
+
+    /// Waits as long as the queue holds as much as it may.
+    private func waitForRoom() async throws {
+        guard taker.isBounded else { return }
+        var mark: ChangeMark?
+        while try await store.isFull(name) {
+            mark = try await store.change(of: .room(in: name), since: mark, within: .seconds(1))
+        }
     }
 
     package func output(

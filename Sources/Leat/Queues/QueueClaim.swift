@@ -74,6 +74,8 @@ public struct QueueItem<Value: Codable & Sendable>: Sendable, Identifiable {
     public var attempt: Int { item.attempts + 1 }
     /// How often it has been claimed, this time included.
     public var claims: Int { item.claims }
+    /// What its putter sent along beside the value: the context of a trace.
+    public var headers: [String: String] { item.headers }
     /// Stable over all attempts at the item, and used for no other item of any file: what is done elsewhere under it
     /// can be recognised when it is done again.
     public var idempotencyKey: String { "\(held.run)/\(held.lease.stage)/\(id)/\(item.generation)" }

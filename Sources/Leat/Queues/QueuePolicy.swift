@@ -7,15 +7,26 @@ public struct QueuePolicy: Sendable, Hashable {
     public var breaker: Breaker
     /// How many items are claimed in a time, by all who claim; `nil`: as many as they like.
     public var rate: Rate?
+    /// How many unsettled items it may hold before a put waits for room; `nil`: any number. It is looked at before the put,
+    /// so what one puts may exceed it; a put inside your own transaction does not wait.
+    public var capacity: Int?
+    /// What puts, claims and settlements survive.
+    public var durability: Durability
 
     public init(
-        retry: RetryPolicy = RetryPolicy(), keep: Keep = .all, breaker: Breaker = .off, rate: Rate? = nil
+        retry: RetryPolicy = RetryPolicy(), keep: Keep = .all, breaker: Breaker = .off, rate: Rate? = nil,
+        capacity: Int? = nil, durability: Durability = .powerCut
     ) {
         self.retry = retry
         self.keep = keep
         self.breaker = breaker
         self.rate = rate
+        self.capacity = capacity
+        self.durability = durability
     }
 
-    package var ofStage: StagePolicy { StagePolicy(retry: retry, breaker: breaker, rate: rate, keep: keep) }
+    package var ofStage: StagePolicy {
+        StagePolicy(
+            retry: retry, breaker: breaker, capacity: capacity, rate: rate, keep: keep, durability: durability)
+    }
 }

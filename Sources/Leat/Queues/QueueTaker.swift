@@ -25,6 +25,9 @@ package actor QueueTaker {
         Task.detached { [store] in try await store.end(worker, .stopped) }
     }
 
+    /// Whether puts may have to wait for room.
+    nonisolated var isBounded: Bool { stage.policy.capacity != nil }
+
     /// A taker of its own for the same queue.
     nonisolated func another() -> QueueTaker { QueueTaker(stage, on: store, pid: pid) }
 
@@ -90,5 +93,6 @@ package actor QueueTaker {
         tidied = now
         _ = try await store.reap(supervisor: nil)
         _ = try await store.prune(upTo: 2000)
+        if let queue = stage.input, let observed = store as? ObservedStore { try await observed.sample(queue) }
     }
 }

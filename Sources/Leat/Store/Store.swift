@@ -93,6 +93,8 @@ public protocol Store: Sendable {
     func emit(_ emission: Emission) async throws -> QueueName?
     /// A queue that the stage puts into and that is full now, if there is one.
     func fullOutput(of stage: StageName) async throws -> QueueName?
+    /// Whether a queue holds as many unsettled items as it may.
+    func isFull(_ queue: QueueName) async throws -> Bool
 
     // MARK: Items
 

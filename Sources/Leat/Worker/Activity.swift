@@ -125,6 +125,6 @@ package final class Activity: Sendable {
         guard let queue else { return nil }
         return ItemContext(
             item: item.id, attempt: item.attempts + 1, stage: stage, queue: queue, runID: runID,
-            generation: item.generation)
+            generation: item.generation, headers: item.headers)
     }
 }

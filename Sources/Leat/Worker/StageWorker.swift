@@ -54,7 +54,7 @@ public struct StageWorker: Service {
         }
         self.stage = definition
         self.plan = pipeline.plan
-        self.store = store
+        self.store = ObservedStore.observing(store)
         self.enrollment = enrollment
         self.isProcess = isProcess
         self.onFatal = onFatal

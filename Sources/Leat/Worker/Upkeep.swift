@@ -5,12 +5,15 @@ internal import Synchronization
 /// being evaluated, and removes what is not to be kept.
 final class Upkeep: Sendable {
     private let store: any Store
+    private let queue: QueueName?
     private let stop: StopSignal
     private let logger: Logger
     private let last: Atomic<Int64>
 
-    init(_ store: any Store, stop: StopSignal, logger: Logger) {
+    /// - Parameter queue: whose depth is measured, where anything is.
+    init(_ store: any Store, _ queue: QueueName?, stop: StopSignal, logger: Logger) {
         self.store = store
+        self.queue = queue
         self.stop = stop
         self.logger = logger
         last = Atomic(store.time.instant)
@@ -25,6 +28,7 @@ final class Upkeep: Sendable {
                 logger.notice("Worker \(dead.worker) of stage '\(dead.stage)' was found ended: \(dead.ending.word).")
             }
             try await store.evaluate()
+            if let queue, let observed = store as? ObservedStore { try await observed.sample(queue) }
             // Bounded, so that this worker's own work goes on beside others' that are faster.
             for _ in 1...20 { if try await store.prune(upTo: 2000) < 2000 || stop.isAsked { break } }
         } catch let error where error.isPassing {

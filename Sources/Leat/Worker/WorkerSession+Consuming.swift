@@ -102,7 +102,7 @@ extension WorkerSession {
                 let mark = outputs.count
                 activity.begin(item)
                 do {
-                    try await body(item, &outputs)
+                    try await call(body, item, &outputs)
                     for index in mark..<outputs.count { outputs[index].parent = item.id }
                 } catch {
                     outputs.removeSubrange(mark...)
@@ -123,7 +123,7 @@ extension WorkerSession {
         var results = [Result<[Output], any Error>?](repeating: nil, count: lease.items.count)
         var begun = 0
         let start = store.time.instant
-        await withTaskGroup(of: Ended.self) { [activity] group in
+        await withTaskGroup(of: Ended.self) { [activity, call] group in
             func begin() {
                 let (index, item) = (begun, lease.items[begun])
                 begun += 1
@@ -132,7 +132,7 @@ extension WorkerSession {
                     defer { activity.close(own) }
                     var outputs: [Output] = []
                     do {
-                        try await Activity.$current.withValue(own) { try await body(item, &outputs) }
+                        try await Activity.$current.withValue(own) { try await call(body, item, &outputs) }
                         for index in outputs.indices { outputs[index].parent = item.id }
                         return (index, .success(outputs))
                     } catch {
@@ -172,21 +172,25 @@ extension WorkerSession {
         return try await commit(Step(.each(outcomes), of: lease, outputs: outputs), next: next)
     }
 
+    private var queue: String { stage.spec.input?.rawValue ?? "" }
+
     private func outcome(of error: any Error, on item: Item) -> Outcome {
         if isInterruption(error) { return .released }
         let failure = stage.failure(error)
-        logger.info("Item \(item.id) failed at attempt \(item.attempts + 1): \(failure.reason)")
+        logger.info(
+            "Item \(item.id) failed at attempt \(item.attempts + 1): \(failure.reason)",
+            metadata: ["queue": "\(queue)", "item": "\(item.id)", "attempt": "\(item.attempts + 1)"])
         return .failed(failure)
     }
 
     private func workInside(
         on lease: Lease, _ body: @escaping @Sendable (any TransactionContext, Item) throws -> [Output]
     ) async throws -> Claim? {
-        let step = TransactionalStep(of: lease, failure: stage.failure) { [activity] context, item in
+        let step = TransactionalStep(of: lease, failure: stage.failure) { [activity, call] context, item in
             activity.begin(item, inTransaction: true)
             // What the store does between two calls is not the user's function.
             defer { activity.rest() }
-            return try Activity.$current.withValue(activity) { try body(context, item) }
+            return try Activity.$current.withValue(activity) { try call(item) { try body(context, item) } }
         }
         let start = store.time.instant
         // The next claim is in this step's transaction, so what it took counts from the one after it.
@@ -204,7 +208,9 @@ extension WorkerSession {
         activity.begin(batch: batch.accepted)
         let step: Step
         do {
-            var outputs = try await Activity.$current.withValue(activity) { try await batch.call() }
+            var outputs = try await Activity.$current.withValue(activity) {
+                try await call(batch: batch.accepted, batch.call)
+            }
             if batch.accepted.count == 1 {
                 for index in outputs.indices { outputs[index].parent = batch.accepted[0].id }
             }
@@ -237,7 +243,9 @@ extension WorkerSession {
         activity.begin(batch: batch.accepted)
         let outputs: [Output]
         do {
-            outputs = try await Activity.$current.withValue(activity) { try await batch.call() }
+            outputs = try await Activity.$current.withValue(activity) {
+                try await call(batch: batch.accepted, batch.call)
+            }
         } catch {
             return try await failedWhole(lease, error)
         }
@@ -253,12 +261,14 @@ extension WorkerSession {
         if batch.accepted.isEmpty, !lease.items.isEmpty { return nil }
         let thrown = ThrownError()
         do {
-            try await patiently { [store, activity, accepted = batch.accepted, call = batch.call] in
+            try await patiently { [store, activity, call, accepted = batch.accepted, work = batch.call] in
                 thrown.forget()
                 try await store.commitAll(lease) { context, _ in
                     activity.begin(batch: accepted, inTransaction: true)
                     defer { activity.rest() }
-                    return try thrown.noting { try Activity.$current.withValue(activity) { try call(context) } }
+                    return try thrown.noting {
+                        try Activity.$current.withValue(activity) { try call(batch: accepted) { try work(context) } }
+                    }
                 }
             }
         } catch {

@@ -11,6 +11,7 @@ final class WorkerSession {
     let heartbeat: Heartbeat
     let patience: StorePatience
     let upkeep: Upkeep
+    let call: StageCall
     private(set) var worker: WorkerID
     private(set) var logger: Logger
 
@@ -32,7 +33,8 @@ final class WorkerSession {
         self.heartbeat = heartbeat
         self.patience = patience
         self.logger = logger
-        upkeep = Upkeep(store, stop: patience.stop, logger: logger)
+        call = StageCall(stage.spec, (store as? ObservedStore)?.observation)
+        upkeep = Upkeep(store, stage.spec.input, stop: patience.stop, logger: logger)
         batchSize = BatchSize(most: stage.batch, concurrency: stage.concurrency)
         worker = try await patience.trying { try await store.enroll(enrollment) }
         began()

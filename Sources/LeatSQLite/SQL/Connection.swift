@@ -24,6 +24,8 @@ final class Connection {
     let commitGuard = CommitGuard()
     let rings = Rings()
     private var statements: [Key: Statement] = [:]
+    /// As the writer's connection is opened.
+    private var durability = Durability.powerCut
 
     private struct Key: Hashable {
         let query: ObjectIdentifier
@@ -41,6 +43,13 @@ final class Connection {
     deinit {
         // GRDB closes with sqlite3_close_v2, so a connection may outlive its statements or they it.
         for statement in statements.values { sqlite3_finalize(statement.handle) }
+    }
+
+    /// Has the commits that follow survive this. Costs nothing where it is so already.
+    func sync(_ durability: Durability) throws {
+        guard durability != self.durability else { return }
+        try execute("PRAGMA synchronous = \(durability == .powerCut ? 2 : 1)")
+        self.durability = durability
     }
 
     /// The statement of a query, prepared once a connection. The number of queries bounds what is kept.

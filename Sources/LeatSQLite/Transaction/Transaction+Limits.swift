@@ -12,6 +12,12 @@ extension Transaction {
         return nil
     }
 
+    func isFull(_ queue: QueueName) throws -> Bool {
+        let taker = try taker(of: queue).policy
+        guard let capacity = taker.capacity else { return false }
+        return try depth(of: queue, upTo: capacity, countingHeld: taker.countsHeld) >= capacity
+    }
+
     /// How many unsettled items a queue holds, counted up to what matters.
     private func depth(of queue: QueueName, upTo limit: Int, countingHeld: Bool) throws -> Int {
         try sql(Self.depthQuery, queue).first(.text(queue.rawValue), .int(limit), .int(countingHeld ? 1 : 0)) {

@@ -46,6 +46,8 @@ extension StoreConformance {
             try equal(answer, .full("made"), "the claim that came with what made it full")
             try equal(try await bench.ask(worker), .full("made"), "another claim")
             try equal(try await bench.store.fullOutput(of: "work"), "made", "the full queue")
+            try equal(try await bench.store.isFull("made"), true, "whether it is full")
+            try equal(try await bench.store.isFull("raw"), false, "whether one without a bound is full")
             let last = try await bench.enroll("last")
             let taken = try await bench.claim(last, 1, of: "last")
             try equal(
@@ -54,6 +56,7 @@ extension StoreConformance {
             try equal(try await bench.ask(worker), .full("made"), "a claim at three")
             try await bench.commit(.done, of: try await bench.claim(last, 1, of: "last"))
             try equal(try await bench.store.fullOutput(of: "work"), nil, "the full queue at two")
+            try equal(try await bench.store.isFull("made"), false, "whether it is full at two")
             try equal(try await bench.claim(worker).ids, [3, 4, 5], "what is claimed at two")
         },
         Case("tells a producer that the queue it puts into is full", on: .bounded(1)) { bench in

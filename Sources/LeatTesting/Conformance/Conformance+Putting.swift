@@ -30,6 +30,20 @@ extension StoreConformance {
             try equal(lease.items.map(\.payload), payloads, "claimed payloads")
             try equal(try await bench.items().map(\.payload), payloads, "observed payloads")
         },
+        Case("gives headers and the time of the put to who claims") { bench in
+            try await bench.store.put([
+                Output(.text("a"), to: "raw", headers: ["traceparent": "00-1\"2", "b": ""]),
+                Output(.text("b"), to: "raw"),
+                Output(.text("c"), to: "raw", priority: 1, headers: ["x": "y"]),
+            ])
+            let putAt = bench.time.wallClock
+            bench.time.advance(by: .seconds(3))
+
+            let items = try await bench.claim(try await bench.enroll()).items
+
+            try equal(items.map(\.headers), [["x": "y"], ["traceparent": "00-1\"2", "b": ""], [:]], "headers")
+            try equal(items.map(\.createdAt), [putAt, putAt, putAt], "times of the put")
+        },
         Case("ignores a put under a key that the queue has, whatever became of the item") { bench in
             let first = try await bench.store.put([
                 Output(.text("a"), to: "raw", key: "k"), Output(.text("b"), to: "raw", key: "k"),

@@ -361,4 +361,34 @@ struct QueueItemsTests {
 
         #expect(try await claim.batch?.values == [1])
     }
+
+    @Test("lets a put wait while it holds as much as it may, and go on when there is room")
+    func bounded() async throws {
+        let store = MemoryStore()
+        let numbers = try await store.queue("numbers", of: Int.self, policy: QueuePolicy(capacity: 2))
+        try await numbers.put(contentsOf: [1, 2, 3])
+        let late = Task { try await numbers.put(4) }
+        try await Task.sleep(for: .milliseconds(20))
+        #expect(try await numbers.status().ready == 3)
+
+        try await numbers.claim(upTo: 2, for: .seconds(60)).batch?.acknowledge()
+
+        #expect(try await late.value)
+        #expect(try await numbers.status().ready == 2)
+        let given = Task { try await numbers.put(5) }
+        given.cancel()
+        await #expect(throws: CancellationError.self) { try await given.value }
+    }
+
+    @Test("takes the group of its values from its order, unless a put names another")
+    func groups() async throws {
+        let store = MemoryStore()
+        let words = try await store.queue("words", of: String.self, order: .byGroup { $0.first.map { String($0) } })
+        try await words.put(contentsOf: ["a1", "a2", "b1", ""])
+        try await words.put("a3", group: "b")
+
+        #expect(
+            try await store.items(in: "words", after: nil, limit: 9).map(\.group) == ["a", "a", "b", nil, "b"])
+        #expect(try await words.claim(upTo: 9, for: .seconds(60)).batch?.values == ["a1", "b1", ""])
+    }
 }

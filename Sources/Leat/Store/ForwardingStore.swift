@@ -1,5 +1,3 @@
-package import Leat
-
 /// A store that passes every step on to another, but for those that a conforming type writes itself.
 package protocol ForwardingStore: Store {
     var base: any Store { get }
@@ -51,6 +49,8 @@ extension ForwardingStore {
     }
     package func emit(_ emission: Emission) async throws -> QueueName? { try await base.emit(emission) }
     package func fullOutput(of stage: StageName) async throws -> QueueName? { try await base.fullOutput(of: stage) }
+
+    package func isFull(_ queue: QueueName) async throws -> Bool { try await base.isFull(queue) }
 
     package func put(_ outputs: [Output]) async throws -> Int { try await base.put(outputs) }
     package func claim(_ request: ClaimRequest) async throws -> Claim { try await base.claim(request) }
