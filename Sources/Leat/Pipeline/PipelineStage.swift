@@ -12,12 +12,17 @@ extension PipelineStage {
 
     /// How many items one worker works on at once, each in a task of its own: for functions that wait for others.
     ///
-    /// Outputs are put in the order of their items all the same. It is for functions of one item that do not see the
-    /// database.
-    public func concurrency(_ count: Int) -> Self {
+    /// While some are worked on others are claimed and committed, so that no place stands empty. It is for functions of one
+    /// item that do not see the database.
+    ///
+    /// - Parameters:
+    ///   - count: At most so many.
+    ///   - order: In which order what they give is put. It means nothing to a consumer.
+    public func concurrency(_ count: Int, outputs order: OutputOrder = .asTaken) -> Self {
         precondition(count >= 1, "a worker works on at least one item")
         return changed { definition in
             definition.concurrency = count
+            definition.outputOrder = order
             if case .item = definition.body { return }
             definition.problem =
                 "Stage '\(definition.name)' is not called once an item, or sees the database, so it can't be at several at once; leave out concurrency, or give it more workers."
@@ -131,4 +136,13 @@ extension PipelineStage {
         change(&copy.definition)
         return copy
     }
+}
+
+/// In which order a worker puts what it makes of items that it works on side by side.
+public enum OutputOrder: Sendable, Hashable, CaseIterable {
+    /// In the order in which it took the items. One that takes long holds up the others: eight times as many as are worked on
+    /// at once may be through and wait for it.
+    case asTaken
+    /// As they are through: nothing waits for one that takes long.
+    case asFinished
 }

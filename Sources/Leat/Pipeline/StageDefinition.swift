@@ -9,6 +9,8 @@ public struct StageDefinition: Sendable {
     public var batch = 100
     /// How many items a worker works on at once; of an item function.
     public var concurrency = 1
+    /// In which order it puts what it makes of them.
+    public var outputOrder = OutputOrder.asTaken
     /// How long one call of its function may take: of an item function one item, of a batch function one batch.
     public var timeout: Duration = .seconds(60)
 

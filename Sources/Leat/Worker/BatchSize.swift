@@ -12,11 +12,10 @@ struct BatchSize {
 
     /// - Parameters:
     ///   - most: what the stage allows.
-    ///   - concurrency: how many items are worked on at once: some more are asked for, since the slowest of a batch is
-    ///     waited for.
+    ///   - concurrency: how many items are worked on at once, and asked for at least.
     init(most: Int, concurrency: Int = 1) {
         self.most = most
-        least = min(most, concurrency == 1 ? 1 : concurrency * 4)
+        least = min(most, concurrency)
         current = min(most, max(least, 8))
     }
 

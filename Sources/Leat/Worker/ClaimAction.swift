@@ -24,8 +24,8 @@ enum ClaimAction: Equatable {
         switch claim {
         case .granted(let lease): isStopping ? .handBack(lease) : .work(lease)
         case .nothing(let until): isStopping ? .stop : .rest(until: until)
-        // Whoever is told this holds something, which these workers do not while they claim.
-        case .settleFirst: isStopping ? .stop : .rest(until: nil)
+        // Whoever is told this held something, and holds nothing any more.
+        case .settleFirst: isStopping ? .stop : .claim
         case .full(let queue): isStopping ? .stop : .restForRoom(in: queue)
         case .finished: .finish
         case .refused(let reason): .fail(reason: reason)

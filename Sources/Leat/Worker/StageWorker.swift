@@ -88,7 +88,8 @@ public struct StageWorker: Service {
         let heartbeat = Heartbeat(
             store, stage, activity, isProcess: isProcess, logger: logger, stop: stop, onFatal: onFatal)
         let session = try await WorkerSession(
-            stage, on: store, enrollment, activity, heartbeat, patience, logger: logger)
+            stage, on: store, enrollment, activity, heartbeat, patience,
+            isBounded: !plan.boundedOutputs(of: stage.spec).isEmpty, logger: logger)
         let exit: WorkerExit
         do {
             try heartbeat.begin()

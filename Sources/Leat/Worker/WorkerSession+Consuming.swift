@@ -49,8 +49,10 @@ extension WorkerSession {
     }
 
     /// The claim that rides in the next commit's transaction, unless no more is to be begun.
-    private var next: ClaimRequest? {
-        isStopping ? nil : ClaimRequest(stage.name, worker: worker, limit: limit)
+    var next: ClaimRequest? { isStopping ? nil : request(.isNotIntended) }
+
+    func request(_ holding: ClaimRequest.Holding) -> ClaimRequest {
+        ClaimRequest(stage.name, worker: worker, limit: limit, holding: holding)
     }
 
     /// A batch function gets as many as its stage allows, as it was written for many.
@@ -70,12 +72,24 @@ extension WorkerSession {
         }
     }
 
+    /// The same of a step that is there already.
+    func commitUnrefused(_ step: Step, of lease: Lease, next: ClaimRequest?) async throws -> Claim? {
+        do {
+            return try await commit(step, next: next)
+        } catch let error as LeatError where error.code == .stepRefused {
+            logger.warning("A step of \(lease.items.count) items was refused: \(error)")
+            return try await commit(step.failing(Failure(from: error)), next: next)
+        }
+    }
+
     private func work(on lease: Lease) async throws -> Claim? {
         defer { activity.rest() }
         switch stage.body {
-        case .item(let body) where stage.concurrency > 1: return try await workSideBySide(on: lease, body)
-        case .item(let body): return try await workSingly(on: lease, body)
-        case .batch(let body): return try await workTogether(on: lease, body)
+        case .item(let body) where stage.concurrency > 1:
+            try await workSideBySide(on: lease, body)
+            return nil
+        case .item(let body): return try await workAhead(on: lease) { try await workSingly(on: $0, body) }
+        case .batch(let body): return try await workAhead(on: lease) { try await workTogether(on: $0, body) }
         case .all(let body): return try await workOnAll(lease, body)
         case .transactionalItem(let body): return try await workInside(on: lease, body)
         case .transactionalAll(let body): return try await workOnAllInside(lease, body)
@@ -87,11 +101,11 @@ extension WorkerSession {
 
     private func workSingly(
         on lease: Lease, _ body: @Sendable (Item, inout [Output]) async throws -> Void
-    ) async throws -> Claim? {
+    ) async throws -> Step {
         var outputs: [Output] = []
         outputs.reserveCapacity(lease.items.count)
         // Empty as long as all succeeded: then the step needs no list.
-        var failures: [ItemID: Outcome] = [:]
+        var outcomes: [ItemID: Outcome] = [:]
         var begun = 0
         let start = store.time.instant
         // Bound once a batch; the box tells the item.
@@ -106,75 +120,23 @@ extension WorkerSession {
                     for index in mark..<outputs.count { outputs[index].parent = item.id }
                 } catch {
                     outputs.removeSubrange(mark...)
-                    failures[item.id] = outcome(of: error, on: item)
+                    outcomes[item.id] = outcome(of: error, on: item)
                 }
             }
         }
         activity.rest()
         batchSize.worked(begun, in: .nanoseconds(store.time.instant - start))
-        return try await commit(lease, outputs, failures, notBegun: lease.items[begun...])
-    }
-
-    /// The same with several items at once, each in a task of its own. Outputs are put in the order of their items.
-    private func workSideBySide(
-        on lease: Lease, _ body: @escaping @Sendable (Item, inout [Output]) async throws -> Void
-    ) async throws -> Claim? {
-        typealias Ended = (index: Int, result: Result<[Output], any Error>)
-        var results = [Result<[Output], any Error>?](repeating: nil, count: lease.items.count)
-        var begun = 0
-        let start = store.time.instant
-        await withTaskGroup(of: Ended.self) { [activity, call] group in
-            func begin() {
-                let (index, item) = (begun, lease.items[begun])
-                begun += 1
-                let own = activity.open(item)
-                group.addTask {
-                    defer { activity.close(own) }
-                    var outputs: [Output] = []
-                    do {
-                        try await Activity.$current.withValue(own) { try await call(body, item, &outputs) }
-                        for index in outputs.indices { outputs[index].parent = item.id }
-                        return (index, .success(outputs))
-                    } catch {
-                        return (index, .failure(error))
-                    }
-                }
-            }
-            while begun < min(stage.concurrency, lease.items.count) { begin() }
-            while let ended = await group.next() {
-                results[ended.index] = ended.result
-                if begun < lease.items.count, !isStopping, !heartbeat.isLost { begin() }
-            }
-        }
-        batchSize.worked(begun, in: .nanoseconds(store.time.instant - start))
-        var outputs: [Output] = []
-        var failures: [ItemID: Outcome] = [:]
-        for (item, result) in zip(lease.items, results) {
-            switch result {
-            case nil: break
-            case .success(let made): outputs += made
-            case .failure(let error): failures[item.id] = outcome(of: error, on: item)
-            }
-        }
-        return try await commit(lease, outputs, failures, notBegun: lease.items[begun...])
-    }
-
-    /// What has no failure and was begun is done.
-    private func commit(
-        _ lease: Lease, _ outputs: [Output], _ failures: [ItemID: Outcome], notBegun: ArraySlice<Item>
-    ) async throws -> Claim? {
-        if failures.isEmpty, notBegun.isEmpty {
-            return try await commit(Step(.done, of: lease, outputs: outputs), next: next)
-        }
-        var outcomes = failures
+        let notBegun = lease.items[begun...]
+        if outcomes.isEmpty, notBegun.isEmpty { return Step(.done, of: lease, outputs: outputs) }
+        // What was begun and has no failure is done.
         for item in notBegun { outcomes[item.id] = .released }
         for item in lease.items where outcomes[item.id] == nil { outcomes[item.id] = .done }
-        return try await commit(Step(.each(outcomes), of: lease, outputs: outputs), next: next)
+        return Step(.each(outcomes), of: lease, outputs: outputs)
     }
 
     private var queue: String { stage.spec.input?.rawValue ?? "" }
 
-    private func outcome(of error: any Error, on item: Item) -> Outcome {
+    func outcome(of error: any Error, on item: Item) -> Outcome {
         if isInterruption(error) { return .released }
         let failure = stage.failure(error)
         logger.info(
@@ -201,12 +163,12 @@ extension WorkerSession {
 
     // MARK: Batches
 
-    private func workTogether(on lease: Lease, _ body: BatchBody) async throws -> Claim? {
+    private func workTogether(on lease: Lease, _ body: BatchBody) async throws -> Step {
+        defer { activity.rest() }
         let batch = body(lease.items)
-        if batch.accepted.isEmpty { return try await settle(batch.rejected, of: lease, next: next) }
-        _ = try await settle(batch.rejected, of: lease, next: nil)
+        if batch.accepted.isEmpty { return Step(.each(batch.rejected.mapValues(Outcome.failed)), of: lease) }
+        try await settle(batch.rejected, of: lease)
         activity.begin(batch: batch.accepted)
-        let step: Step
         do {
             var outputs = try await Activity.$current.withValue(activity) {
                 try await call(batch: batch.accepted, batch.call)
@@ -214,30 +176,28 @@ extension WorkerSession {
             if batch.accepted.count == 1 {
                 for index in outputs.indices { outputs[index].parent = batch.accepted[0].id }
             }
-            step = Step(.done, of: lease, outputs: outputs)
+            return Step(.done, of: lease, outputs: outputs)
         } catch {
             let failure = stage.failure(error)
             if !isInterruption(error) {
                 logger.info("A batch of \(batch.accepted.count) items failed: \(failure.reason)")
             }
-            step = Step(isInterruption(error) ? .released : .failedTogether(failure), of: lease)
+            return Step(isInterruption(error) ? .released : .failedTogether(failure), of: lease)
         }
-        activity.rest()
-        return try await commit(step, next: next)
     }
 
     /// What can't be read is settled first and alone: the others are not to be halved, nor tried again, for it.
-    private func settle(_ rejected: [ItemID: Failure], of lease: Lease, next: ClaimRequest?) async throws -> Claim? {
-        guard !rejected.isEmpty else { return nil }
+    private func settle(_ rejected: [ItemID: Failure], of lease: Lease) async throws {
+        guard !rejected.isEmpty else { return }
         logger.info("\(rejected.count) items of a batch can't be read.")
-        return try await commit(Step(.each(rejected.mapValues(Outcome.failed)), of: lease), next: next)
+        _ = try await commit(Step(.each(rejected.mapValues(Outcome.failed)), of: lease), next: nil)
     }
 
     // MARK: Whole inputs
 
     private func workOnAll(_ lease: Lease, _ body: BatchBody) async throws -> Claim? {
         let batch = body(lease.items)
-        _ = try await settle(batch.rejected, of: lease, next: nil)
+        try await settle(batch.rejected, of: lease)
         // The lease has ended with its last item; the next one is on what is left: nothing.
         if batch.accepted.isEmpty, !lease.items.isEmpty { return nil }
         activity.begin(batch: batch.accepted)
@@ -257,7 +217,7 @@ extension WorkerSession {
 
     private func workOnAllInside(_ lease: Lease, _ body: TransactionalBatchBody) async throws -> Claim? {
         let batch = body(lease.items)
-        _ = try await settle(batch.rejected, of: lease, next: nil)
+        try await settle(batch.rejected, of: lease)
         if batch.accepted.isEmpty, !lease.items.isEmpty { return nil }
         let thrown = ThrownError()
         do {

@@ -17,6 +17,10 @@ final class WorkerSession {
 
     private let enrollment: Enrollment
     var batchSize: BatchSize
+    /// Whether what the stage puts may have to wait for room.
+    let isBounded: Bool
+    /// Whether the last batch took so little time that it pays to claim the next one meanwhile.
+    var isBatchShort = false
     /// Failures of the stage itself since it last made progress here.
     private var failuresInARow = 0
     /// What was there when it last looked in vain.
@@ -24,8 +28,9 @@ final class WorkerSession {
 
     init(
         _ stage: StageDefinition, on store: any Store, _ enrollment: Enrollment, _ activity: Activity,
-        _ heartbeat: Heartbeat, _ patience: StorePatience, logger: Logger
+        _ heartbeat: Heartbeat, _ patience: StorePatience, isBounded: Bool, logger: Logger
     ) async throws {
+        self.isBounded = isBounded
         self.stage = stage
         self.store = store
         self.enrollment = enrollment
