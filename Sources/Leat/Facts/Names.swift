@@ -8,7 +8,7 @@ where RawValue == String, StringLiteralType == String {
     /// What the name is a name of, for messages: `queue`, `stage`.
     static var noun: String { get }
 
-    /// Takes the name as it stands; callers go through ``init(checking:)`` or a literal.
+    /// Takes the name as it stands; callers go through ``LeatName/init(checking:)`` or a literal.
     init(unchecked rawValue: String)
 }
 

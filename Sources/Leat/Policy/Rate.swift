@@ -43,7 +43,10 @@ public struct RateAccount: Sendable, Hashable {
 extension Rate {
     /// How many items may begin now.
     ///
-    /// - Parameter account: `nil`, or one of another boot: nothing is spent.
+    /// - Parameters:
+    ///   - account: `nil`, or one of another boot: nothing is spent.
+    ///   - instant: now, in nanoseconds of the monotonic clock.
+    ///   - boot: the boot that this is a clock of.
     /// - Returns: up to ``burst`` items; when none, how long until the next.
     public func allowance(_ account: RateAccount?, at instant: Int64, boot: String) -> (items: Int, wait: Duration) {
         let owed = owed(account, at: instant, boot: boot)

@@ -58,7 +58,10 @@ public struct RetryError: AdvisingError, CustomStringConvertible {
 extension Failure {
     /// How long the item waits before its next attempt.
     ///
-    /// - Parameter number: how many of its attempts have failed, this one included.
+    /// - Parameters:
+    ///   - policy: its stage's, for whoever is advised to back off.
+    ///   - number: how many of its attempts have failed, this one included.
+    ///   - chance: a number in `0..<1`, for jitter; drawn only when it is needed.
     public func delay(by policy: RetryPolicy, after number: Int, chance: @autoclosure () -> Double) -> Duration {
         switch advice {
         case .after(let delay), .postpone(let delay): max(delay, .zero)

@@ -60,8 +60,8 @@ extension Store {
     ///   - name: becomes part of its tables' names.
     ///   - type: of its values: `String` and `[UInt8]` are kept as they are, others as JSON.
     ///   - order: in which the items that this handle puts are worked on.
-    ///   - policy: replaces what is written down; `nil` leaves that, and is ``QueuePolicy/init(retry:keep:breaker:rate:)``
-    ///     for a new queue.
+    ///   - policy: replaces what is written down; `nil` leaves that, and is ``QueuePolicy``'s
+    ///     defaults for a new queue.
     /// - Throws: ``LeatError/Code/refused`` for a policy when the queue belongs to a pipeline.
     ///
     /// Cost: one transaction.

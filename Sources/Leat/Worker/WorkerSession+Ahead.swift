@@ -2,8 +2,9 @@ internal import Logging
 
 // Claiming ahead: while one batch is worked on, the one before it is committed and the one after it claimed.
 extension WorkerSession {
-    /// A batch that takes longer than this gains nothing by it, and what is claimed ahead is kept from others meanwhile.
-    static let longestBatchAhead = Duration.milliseconds(50)
+    /// How long a batch takes beside which it pays. The work on a shorter one is little against its commit; a longer one
+    /// is much against it, and what is claimed ahead is kept from others meanwhile.
+    static let aheadPays = Duration.milliseconds(4)...Duration.milliseconds(50)
 
     /// Not where what the stage puts is bounded: its queues may be full by the time that what is at hand is put.
     var mayClaimAhead: Bool { !isBounded }
@@ -16,7 +17,7 @@ extension WorkerSession {
         return try await patiently { [store] in try await store.claim(request) }
     }
 
-    /// Works on a batch, and on those after it as long as the next one is there when one is through, and all are short.
+    /// Works on a batch, and on those after it as long as the next one is there when one is through, and it pays.
     ///
     /// Two leases are held at most: that of the batch in work, and that of the one before it, whose commit claims the
     /// one after. What is under suspicion is worked on alone.
@@ -26,7 +27,7 @@ extension WorkerSession {
     func workAhead(on first: Lease, _ work: (Lease) async throws -> Step) async throws -> Claim? {
         var lease = first
         var before: Step?
-        while mayClaimAhead, isBatchShort, !lease.isSuspect {
+        while mayClaimAhead, doesAheadPay, !lease.isSuspect {
             if isStopping {
                 if let before { _ = try await commit(before, next: nil) }
                 return .granted(lease)
@@ -53,7 +54,7 @@ extension WorkerSession {
     private func timed(_ work: () async throws -> Step) async throws -> Step {
         let start = store.time.instant
         let step = try await work()
-        isBatchShort = store.time.instant - start <= Self.longestBatchAhead.nanoseconds
+        doesAheadPay = Self.aheadPays.contains(.nanoseconds(store.time.instant - start))
         return step
     }
 }

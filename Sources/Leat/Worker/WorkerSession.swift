@@ -19,8 +19,8 @@ final class WorkerSession {
     var batchSize: BatchSize
     /// Whether what the stage puts may have to wait for room.
     let isBounded: Bool
-    /// Whether the last batch took so little time that it pays to claim the next one meanwhile.
-    var isBatchShort = false
+    /// Whether the last batch took so long that it pays to claim the next one meanwhile.
+    var doesAheadPay = false
     /// Failures of the stage itself since it last made progress here.
     private var failuresInARow = 0
     /// What was there when it last looked in vain.

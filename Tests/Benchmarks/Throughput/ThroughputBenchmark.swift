@@ -4,7 +4,8 @@ import LeatCLI
 
 /// Three stages as three processes that do nothing but pass items on: what the queue itself costs.
 ///
-/// `Tests/Benchmarks/throughput.sh` runs it and prints the figures.
+/// `Tests/Benchmarks/throughput.sh` runs it and prints the figures. With `LEAT_BENCH_WAIT` it is one worker that waits
+/// for others, eight items at once, each for a time of its own around so many milliseconds: `waiting.sh`.
 @main
 struct ThroughputBenchmark: PipelineProgram {
     /// About 200 bytes as JSON.
@@ -22,7 +23,12 @@ struct ThroughputBenchmark: PipelineProgram {
             let count = environment["LEAT_BENCH_ITEMS"].flatMap { Int($0) } ?? 300_000
             let batch = environment["LEAT_BENCH_BATCH"].flatMap { Int($0) } ?? 500
             return try Pipeline("throughput") {
-                if environment["LEAT_BENCH_PAYLOAD"] == "json" {
+                if let wait = environment["LEAT_BENCH_WAIT"].flatMap({ Double($0) }) {
+                    Producer("put", to: "raw", repeating: { 0..<count })
+                    Consumer("take", from: "raw") { (number: Int) in
+                        try await Task.sleep(for: .milliseconds(wait * waitingShare(number)))
+                    }.concurrency(8)
+                } else if environment["LEAT_BENCH_PAYLOAD"] == "json" {
                     Producer("put", to: "raw", repeating: { (0..<count).lazy.map(record) }).batch(batch)
                     Transformer("pass", from: "raw", to: "cooked") { (record: Record) in record }.batch(batch)
                     Consumer("take", from: "cooked") { (_: Record) in }.batch(batch)
@@ -34,6 +40,13 @@ struct ThroughputBenchmark: PipelineProgram {
                 }
             }
         }
+    }
+
+    /// Exponentially distributed around 1, and the same in every run.
+    static func waitingShare(_ number: Int) -> Double {
+        var hash = UInt64(truncatingIfNeeded: number &+ 1) &* 0x9E37_79B9_7F4A_7C15
+        hash = (hash ^ (hash >> 31)) &* 0xBF58_476D_1CE4_E5B9
+        return -log(Double(hash >> 11 | 1) / Double(1 << 53 as UInt64))
     }
 
     static func record(_ number: Int) -> Record {

@@ -1,4 +1,5 @@
 import Dispatch
+import Foundation
 import LeatTesting
 import Synchronization
 import Testing
@@ -23,6 +24,8 @@ struct AheadTests {
         }
         @Sendable func see(_ number: Int) {
             basket.add(number)
+            // A batch of so long is worked on beside the commit of another.
+            usleep(4000)
             if number == 7 { begun.signal() }
         }
         let keep =
