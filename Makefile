@@ -4,6 +4,8 @@
 #   make demo FULL=1     all 336,781 of them
 #   make demo SEED=7     the deaths of an earlier demonstration again
 #   make test            every test
+#   make docs            the documentation, without a warning
+#   make api             the public API, held against that of .ci/api-baseline
 #   make lint            the formatter's rules
 
 # The suites that hold every store to the model keep all cores busy for minutes. They run by themselves: the tests that
@@ -13,7 +15,7 @@ STORES = ConformanceTests|StoreConformanceTests|StoreModelTests
 FULL ?=
 SEED ?=
 
-.PHONY: demo test lint clean
+.PHONY: demo test docs api lint clean
 
 demo:
 	@.ci/set-up
@@ -26,6 +28,12 @@ test:
 	swift build --build-tests
 	swift test --skip-build --skip '$(STORES)'
 	swift test --skip-build --filter '$(STORES)'
+
+docs:
+	@.ci/docs
+
+api:
+	@.ci/api
 
 lint:
 	swift format lint --strict --recursive Sources Tests Examples Package.swift
