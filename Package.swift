@@ -163,7 +163,7 @@ let package = Package(
         .testTarget(
             name: "ExampleTests",
             dependencies: [
-                "FlightsPipeline", "Leat", "LeatProcess", "LeatSQLite", "api-enrichment", "flights",
+                "FlightsPipeline", "Leat", "LeatProcess", "LeatSQLite", "LeatTesting", "api-enrichment", "flights",
                 "foreign-writer", "hello-queue", "outbox-service", "squares", grdb, logging, subprocess, system,
             ],
             exclude: ["score-api.py"],
@@ -182,7 +182,7 @@ let package = Package(
         ),
         .testTarget(
             name: "LeatSQLiteTests",
-            dependencies: ["Leat", "LeatSQLite", "LeatTesting", grdb, lifecycle, logging, signals],
+            dependencies: ["Leat", "LeatCLI", "LeatSQLite", "LeatTesting", grdb, lifecycle, logging, signals],
             swiftSettings: settings
         ),
         .testTarget(

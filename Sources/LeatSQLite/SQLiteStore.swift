@@ -263,7 +263,7 @@ public final class SQLiteStore: Store {
     /// Your own tables, in one snapshot, beside running workers.
     ///
     /// ```swift
-    /// let rows = try await store.reading { db in try Row.fetchAll(db, sql: "SELECT * FROM flight") }
+    /// let tails = try await store.reading { db in try String.fetchAll(db, sql: "SELECT tail FROM flight LIMIT 100") }
     /// ```
     ///
     /// - Important: Read a bounded page and come back for the next: an open read keeps the log from being reused.

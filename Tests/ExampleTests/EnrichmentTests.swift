@@ -1,5 +1,6 @@
 import FlightsPipeline
 import Leat
+import LeatTesting
 import Testing
 
 @Suite("A flight's line")
@@ -29,6 +30,20 @@ struct EnrichmentTests {
         #expect(enriched.originAirport == "Newark Liberty Intl")
         #expect(enriched.plane?.seats == 149)
         #expect(enriched.weather?.temperature == 39.02)
+    }
+
+    @Test("is a dead letter of its stage when it can't be read, and its neighbours are not")
+    func stage() async throws {
+        let stage = Transformer("enrich", from: "raw", to: "rich") { (flight: RawFlight) in
+            try enrich(flight, with: Self.reference)
+        }
+
+        let made = try await outputs(
+            of: stage, from: [Self.raw(Self.good), Self.raw("2013,1,1"), Self.raw(Self.good)], as: EnrichedFlight.self)
+
+        #expect(made.values.map(\.airline) == ["United Air Lines Inc.", "United Air Lines Inc."])
+        #expect(made.deadLetters.map(\.reason) == ["2013-01, line 7: 3 fields where 19 were expected."])
+        #expect(made.attempts.count == 1)
     }
 
     @Test("goes on without what is not on file")

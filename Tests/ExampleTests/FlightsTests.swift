@@ -1,6 +1,7 @@
 import FlightsPipeline
 import Leat
 import LeatSQLite
+import LeatTesting
 import Subprocess
 import Testing
 
@@ -18,6 +19,17 @@ struct FlightsTests {
         #expect(results.count(in: "flight") == 12 * 18 - 2)
         #expect(results.count(in: "dead letters") == 2)
         #expect(results.count(in: "delay_by_carrier") == 1)
+    }
+
+    @Test("comes to the same whichever workers are declared dead")
+    func chaotic() async throws {
+        let folder = try FlightsFolder(flightsAMonth: 20)
+        defer { folder.remove() }
+
+        let report = try await chaos(flightsPipeline(data: folder.data, shots: Shots(folder: nil)), kills: 20)
+
+        #expect(report.kills > 10)
+        #expect(report.outcome == .completeWithErrors)
     }
 
     @Test("comes to the same as in memory when workers and the supervisor are killed")

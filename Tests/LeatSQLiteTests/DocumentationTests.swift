@@ -67,25 +67,51 @@ struct DocumentationTests {
         }
     }
 
-    @Test(
-        "shows code that is compiled",
-        arguments: [
-            "README.md", "Sources/Leat/Leat.docc/Queues.md", "Sources/Leat/Leat.docc/WritingStages.md",
-            "Sources/Leat/Leat.docc/Testing.md",
-        ])
-    func code(page: String) throws {
-        func trimmed(_ text: String) -> String {
-            text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        }
-        let compiled = try ["DocumentationSnippets.swift", "StageSnippets.swift"].map {
-            trimmed(try text("Tests/LeatSQLiteTests/\($0)"))
-        }
-        // The README's programs are held against their files by the examples' tests.
-        let shown = try blocks("swift", in: page).filter { !$0.contains("@main") }
+    /// Without spaces and line breaks, which are the formatter's.
+    private func bare(_ code: String) -> String {
+        code.filter { !$0.isWhitespace }.replacing("@main", with: "")
+    }
 
-        #expect(!shown.isEmpty)
+    private func compiled() throws -> [String] {
+        try ["DocumentationSnippets", "StageSnippets", "SymbolSnippets"].map {
+            bare(try text("Tests/LeatSQLiteTests/\($0).swift"))
+        } + [bare(try text("Examples/Squares/Squares.swift")), bare(try text("Examples/HelloQueue/HelloQueue.swift"))]
+    }
+
+    @Test("shows code that is compiled, in the README and in every article")
+    func code() throws {
+        let compiled = try compiled()
+        let folder = "Sources/Leat/Leat.docc"
+        let articles = try FileManager.default.contentsOfDirectory(atPath: Self.root.appending(path: folder).path)
+        let pages = ["README.md"] + articles.filter { $0.hasSuffix(".md") }.map { "\(folder)/\($0)" }
+        let shown = try pages.flatMap { try blocks("swift", in: $0) }
+
+        #expect(shown.count > 30)
         for block in shown {
-            let isCompiled = compiled.contains { $0.contains(trimmed(block)) }
+            let isCompiled = compiled.contains { $0.contains(bare(block)) }
+            #expect(isCompiled, "\(block)")
+        }
+    }
+
+    @Test("shows code that is compiled, at every symbol")
+    func symbols() throws {
+        let compiled = try compiled()
+        let sources = Self.root.appending(path: "Sources")
+        let paths = try #require(FileManager.default.enumerator(atPath: sources.path)).compactMap { $0 as? String }
+        var shown: [String] = []
+        for path in paths where path.hasSuffix(".swift") {
+            let comments = try text("Sources/\(path)").split(separator: "\n", omittingEmptySubsequences: false).map {
+                line in
+                let line = line.drop { $0 == " " }
+                return line.hasPrefix("///") ? String(line.dropFirst(line.hasPrefix("/// ") ? 4 : 3)) : "\u{0}"
+            }
+            let parts = comments.joined(separator: "\n").components(separatedBy: "```swift\n")
+            shown += parts.dropFirst().compactMap { $0.components(separatedBy: "\n```").first }
+        }
+
+        #expect(shown.count > 30)
+        for block in shown {
+            let isCompiled = compiled.contains { $0.contains(bare(block)) }
             #expect(isCompiled, "\(block)")
         }
     }

@@ -44,6 +44,8 @@ public struct Consumer: PipelineStage {
     ///
     /// The batch succeeds or fails as one. A batch that failed is halved until the
     /// item that is to blame stands alone; only that one is charged.
+    // Disfavoured: a trailing closure, which drops the label, means a function of one item, which may be an array.
+    @_disfavoredOverload
     public init<In>(
         _ name: StageName, from input: QueueReference<In>,
         batch function: @escaping @Sendable ([In]) async throws -> Void

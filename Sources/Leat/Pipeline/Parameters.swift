@@ -7,7 +7,10 @@
 ///
 /// static func pipeline(with parameters: Parameters) throws -> Pipeline {
 ///     let day = try parameters["day"]
-///     return try Pipeline("flights", parameters: parameters) { … }
+///     return try Pipeline("flights", parameters: parameters) {
+///         Producer("read", to: "lines", repeating: { lines(of: day) })
+///         Consumer("load", from: "lines") { (line: String) in load(line) }
+///     }
 /// }
 /// ```
 public struct Parameters: Sendable, Hashable, Codable, ExpressibleByDictionaryLiteral {

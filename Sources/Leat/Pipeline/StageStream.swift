@@ -54,16 +54,34 @@ public struct StageStream<In: Codable & Sendable, Out: Codable & Sendable>: Asyn
         let stream: StageStream
 
         /// An item that can't be read is a dead letter, and left out.
-        public mutating func next() async throws -> StageItem<In>? {
-            while let item = try await stream.desk.next() {
-                do {
-                    return StageItem(value: try stream.coder.decode(item.payload), context: stream.context(item))
-                } catch {
-                    try await stream.desk.fail(item.id, error)
-                }
+        public mutating func next() async throws -> StageItem<In>? { try await stream.next(by: nil) }
+    }
+
+    /// - Returns: `nil` at the end, or when none has come by the time.
+    fileprivate func next(by deadline: ContinuousClock.Instant?) async throws -> StageItem<In>? {
+        while let item = try await desk.next(by: deadline) {
+            do {
+                return StageItem(value: try coder.decode(item.payload), context: context(item))
+            } catch {
+                try await desk.fail(item.id, error)
             }
-            return nil
         }
+        return nil
+    }
+
+    /// The items in batches: so many, or those that have come within a time of the first of them.
+    ///
+    /// ```swift
+    /// for try await batch in stream.batches(of: 100, within: .seconds(1)) {
+    ///     try await stream.put([Summary(of: batch.map(\.value))], answering: batch)
+    /// }
+    /// ```
+    ///
+    /// The last one has what is left. At a drain that may be less than would have come: answer it, or leave it to be handed
+    /// out again.
+    public func batches(of count: Int, within duration: Duration) -> StageBatches<In, Out> {
+        precondition(count >= 1, "a batch holds at least one item")
+        return StageBatches(stream: self, count: count, duration: duration)
     }
 
     /// How the sequence has come to its end; `nil` before.
@@ -91,6 +109,31 @@ public struct StageStream<In: Codable & Sendable, Out: Codable & Sendable>: Asyn
     /// An item has failed: it is tried again, or dead, as the error advises (``AdvisingError``) or the stage's policy says.
     public func fail(_ item: StageItem<In>, _ error: any Error) async throws {
         try await desk.fail(item.id, error)
+    }
+}
+
+/// The batches of a ``StageStream``, none of them empty.
+public struct StageBatches<In: Codable & Sendable, Out: Codable & Sendable>: AsyncSequence, Sendable {
+    public typealias Element = [StageItem<In>]
+
+    fileprivate let stream: StageStream<In, Out>
+    fileprivate let count: Int
+    fileprivate let duration: Duration
+
+    public func makeAsyncIterator() -> AsyncIterator { AsyncIterator(batches: self) }
+
+    public struct AsyncIterator: AsyncIteratorProtocol {
+        fileprivate let batches: StageBatches
+
+        public mutating func next() async throws -> [StageItem<In>]? {
+            guard let first = try await batches.stream.next(by: nil) else { return nil }
+            var batch = [first]
+            let deadline = ContinuousClock.now + batches.duration
+            while batch.count < batches.count, let item = try await batches.stream.next(by: deadline) {
+                batch.append(item)
+            }
+            return batch
+        }
     }
 }
 

@@ -60,6 +60,8 @@ extension Transformer {
     ///
     /// The batch succeeds or fails as one. A batch that failed is halved until the
     /// item that is to blame stands alone; only that one is charged.
+    // Disfavoured: a trailing closure, which drops the label, means a function of one item, which may be an array.
+    @_disfavoredOverload
     public init<In, Out>(
         _ name: StageName, from input: QueueReference<In>, to output: QueueReference<Out>,
         batch function: @escaping @Sendable ([In]) async throws -> [Out]
@@ -132,6 +134,8 @@ extension Transformer {
     }
 
     /// Any number of values for a batch of them, each for its own queue. The batch succeeds or fails as one.
+    // Disfavoured: a trailing closure, which drops the label, means a function of one item, which may be an array.
+    @_disfavoredOverload
     public init<In>(
         _ name: StageName, from input: QueueReference<In>, routes: [any QueueRoute],
         batch function: @escaping @Sendable ([In]) async throws -> Routed

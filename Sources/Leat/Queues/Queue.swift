@@ -170,9 +170,9 @@ extension Queue {
     ///
     /// ```swift
     /// switch try await mails.claim(upTo: 100, for: .seconds(30)) {
-    /// case .granted(let batch): …
-    /// case .empty: …      // nothing is ready now
-    /// case .finished: …   // and nothing ever will be
+    /// case .granted(let batch): try await work(on: batch)
+    /// case .empty: break  // nothing is ready now
+    /// case .finished: return  // and nothing ever will be
     /// }
     /// ```
     ///

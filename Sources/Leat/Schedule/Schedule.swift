@@ -10,7 +10,7 @@ public import struct Foundation.TimeZone
 ///
 /// ```swift
 /// let often = Schedule.every(.seconds(60))
-/// let nightly = Schedule.cron("30 2 * * *", in: TimeZone(identifier: "Europe/Vienna")!)
+/// let nightly = Schedule.cron("30 2 * * *", in: vienna)
 /// ```
 ///
 /// Ticks are whole milliseconds, and the same whoever counts them from whenever: that is what makes it possible to put

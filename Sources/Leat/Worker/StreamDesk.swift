@@ -45,8 +45,8 @@ package actor StreamDesk {
 
     // MARK: What the function is given
 
-    /// The next item; `nil` when the input has come to its end, which ``ending`` tells.
-    func next() async throws -> Item? {
+    /// The next item; `nil` when the input has come to its end, which ``ending`` tells, or when none has come by a time.
+    func next(by deadline: ContinuousClock.Instant? = nil) async throws -> Item? {
         activity.rest()
         do {
             while ending == nil {
@@ -59,8 +59,9 @@ package actor StreamDesk {
                 }
                 // A suspect stands alone, so that what becomes of it tells whose fault it was.
                 if isSuspect { return end(.drain) }
+                if let deadline, deadline <= .now { return nil }
                 try await upkeep.look()
-                try await claim()
+                try await claim(by: deadline)
             }
             return nil
         } catch {
@@ -74,15 +75,15 @@ package actor StreamDesk {
         return nil
     }
 
-    private func claim() async throws {
+    private func claim(by deadline: ContinuousClock.Instant?) async throws {
         let request = ClaimRequest(stage.name, worker: worker, limit: stage.batch, holding: .isIntended)
         switch try await patience.trying({ [store] in try await store.claim(request) }) {
         case .granted(let lease):
             isSuspect = lease.isSuspect
             for item in lease.items { leases[item.id] = lease }
             waiting = lease.items[...]
-        case .nothing(let until): try await rest(for: .work(in: stage.spec.input ?? ""), until: until)
-        case .full(let queue): try await rest(for: .room(in: queue), until: nil)
+        case .nothing(let until): try await rest(for: .work(in: stage.spec.input ?? ""), until: until, deadline)
+        case .full(let queue): try await rest(for: .room(in: queue), until: nil, deadline)
         case .settleFirst: ending = .drain
         case .finished: ending = .complete
         case .refused(let reason):
@@ -91,9 +92,9 @@ package actor StreamDesk {
         }
     }
 
-    private func rest(for what: Awaited, until due: Int64?) async throws {
+    private func rest(for what: Awaited, until due: Int64?, _ deadline: ContinuousClock.Instant?) async throws {
         let left = due.map { max($0 - store.time.wallClock, 1) } ?? 1000
-        let pause = Duration.milliseconds(min(left, 1000))
+        let pause = min(.milliseconds(min(left, 1000)), deadline.map { max(.zero, $0 - .now) } ?? .seconds(1))
         // A mark of other work only ends the first wait early.
         mark =
             try await patience.cutShort { [store, mark] in

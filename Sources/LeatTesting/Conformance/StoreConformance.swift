@@ -8,7 +8,7 @@ public import Leat
 /// ```swift
 /// @Test(arguments: StoreConformance.cases)
 /// func conforms(_ demand: StoreConformance.Case) async throws {
-///     try await demand.run { time in MemoryStore(time: time) }
+///     try await demand.run { time in MyStore(time: time) }
 /// }
 /// ```
 public enum StoreConformance {

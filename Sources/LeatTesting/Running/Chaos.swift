@@ -10,7 +10,7 @@ internal import Synchronization
 ///
 /// ```swift
 /// @Test func survives() async throws {
-///     let report = try await LeatTesting.chaos(pipeline, kills: 20)
+///     let report = try await LeatTesting.chaos(pipeline(), kills: 20)
 ///     #expect(report.kills == 20)
 /// }
 /// ```

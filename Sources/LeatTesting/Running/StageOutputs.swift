@@ -4,7 +4,7 @@ internal import Synchronization
 /// What a stage makes of some values, by the engine itself and in memory: retries, batches and windows included.
 ///
 /// ```swift
-/// let sums = try await outputs(of: pairs, from: 1...5, as: Int.self)
+/// let sums = try await outputs(of: pairs(), from: 1...5, as: Int.self)
 /// #expect(sums.values == [3, 7, 5])
 /// #expect(sums.deadLetters.isEmpty)
 /// ```

@@ -51,6 +51,33 @@ struct StageStreamTests {
         #expect(try await run.store.verify() == [])
     }
 
+    @Test("answers batches that are full, or whose time is over, and what is left at the end")
+    func batches() async throws {
+        let store = MemoryStore()
+        let pipeline = try Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...7 })
+            Transformer(
+                "sum", from: "n", to: "m",
+                stream: { (stream: StageStream<Int, [Int]>) in
+                    for try await batch in stream.batches(of: 3, within: .milliseconds(20)) {
+                        try await stream.put([batch.map(\.value)], answering: batch)
+                        // What comes next is put while it waits for it, and its time is over before there are three.
+                        if batch.map(\.value) == [7] {
+                            _ = try await store.put([8, 9].map { Output(.text("\($0)"), to: "n") })
+                        }
+                        if batch.contains(where: { $0.value == 9 }) { try await store.seal("n", by: "test") }
+                    }
+                })
+            Consumer("keep", from: "m") { (all: [Int]) in basket.add(all.reduce(0) { $0 * 10 + $1 }) }
+        }
+        try await store.install(pipeline.plan)
+        try await store.reopen("n", by: "test")
+
+        #expect(try await pipeline.runInMemory(store: store).outcome == .complete)
+        #expect(basket.all == [123, 456, 7, 89])
+        #expect(try await store.verify() == [])
+    }
+
     @Test("shares its items among its workers, and loses none", arguments: [1, 7])
     func workers(batch: Int) async throws {
         try await windows(of: 1...100, batch: batch, workers: 3).runInMemory()
