@@ -66,7 +66,9 @@ extension SQLiteStore {
         let connection =
             if let own = writerStatements, own.handle == handle { own } else { try guest(db).connection }
         do {
-            return try work(Transaction(store: self, database: db, sql: connection))
+            let transaction = Transaction(store: self, database: db, sql: connection)
+            try transaction.forgetChangedPlan()
+            return try work(transaction)
         } catch {
             throw leatError(error, path: name)
         }

@@ -23,10 +23,10 @@ extension SQLiteStore {
         }
     }
 
-    /// The plan as it is in the reader's snapshot: another process may have made a queue, and changed the schema so.
+    /// The plan as it is in the reader's snapshot: another process may have made a queue, or changed a policy.
     func knownPlan(_ connection: Connection) throws -> Plan {
-        let version = try connection.number("PRAGMA schema_version")
-        if let known = shared.withLock({ $0.observedPlan }), known.schemaVersion == version { return known.plan }
+        let version = try connection.number(Transaction.planVersion)
+        if let known = shared.withLock({ $0.observedPlan }), known.version == version { return known.plan }
         guard let plan = try Transaction.storedPlan(in: connection.database) else {
             throw LeatError(.notFound, "This database holds no pipeline and no queue yet; run the program once.")
         }

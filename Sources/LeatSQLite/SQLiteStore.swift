@@ -37,10 +37,11 @@ public final class SQLiteStore: Store {
 
     /// What tasks share.
     struct Shared {
-        /// What the writer works by.
+        /// What the writer works by, and its version.
         var plan: Plan?
-        /// What was last read for an observer, and at which version of the schema.
-        var observedPlan: (plan: Plan, schemaVersion: Int64)?
+        var planVersion: Int64 = 0
+        /// What was last read for an observer.
+        var observedPlan: (plan: Plan, version: Int64)?
         /// Those that are opened when they are first needed.
         var connections: [Role: DatabaseQueue] = [:]
         /// Held as long as the worker lives: the kernel frees it when the process dies.
@@ -206,6 +207,7 @@ public final class SQLiteStore: Store {
         // The time is taken under the lock: a step that waited for it must not judge leases by an older clock.
         let transaction = Transaction(store: self, database: database, sql: connection)
         do {
+            try transaction.forgetChangedPlan()
             let result = try work(transaction)
             try transaction.lengthenLeases()
             isUsers ? try database.commit() : try connection.execute("COMMIT")

@@ -315,4 +315,29 @@ struct QueuesInDatabaseTests {
         #expect(try await store.workers().map(\.stage.rawValue) == ["keep"])
     }
 
+    @Test("go by a policy that another process has written down, and by none that was undone")
+    func changedPolicy() async throws {
+        let (store, other) = (try await fixture.store(), try await fixture.store())
+        let jobs = try await store.queue("jobs", of: Int.self)
+        try await jobs.put(contentsOf: [1, 2, 3])
+        try await jobs.claim(for: .seconds(60)).batch?.items[0].fail(Broken())
+        #expect(try await jobs.status().waiting == 1)
+
+        _ = try await other.queue("jobs", of: Int.self, policy: QueuePolicy(retry: .never, keep: .failed))
+        try await jobs.claim(for: .seconds(60)).batch?.items[0].fail(Broken())
+        try await jobs.claim(for: .seconds(60)).batch?.items[0].acknowledge()
+
+        #expect(try await jobs.status().dead == 1)
+        #expect(try await store.prune(upTo: 9) == 1)
+        await #expect(throws: Broken.self) {
+            try await store.write { transaction in
+                _ = try transaction.makeQueue("jobs", policy: StagePolicy(retry: RetryPolicy(attempts: 9)))
+                throw Broken()
+            }
+        }
+        try await jobs.put(4)
+        try await jobs.claim(for: .seconds(60)).batch?.items[0].fail(Broken())
+        #expect(try await jobs.status().dead == 2)
+        #expect(try await store.verify() == [])
+    }
 }

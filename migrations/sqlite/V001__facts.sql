@@ -5,12 +5,14 @@
 -- whose `clock` is a boot's, is nanoseconds of the host's monotonic clock, comparable only under the same boot.
 
 -- The run: one row. `id` is part of every idempotency key, so keys differ from run to run. `pipeline` is NULL while there
--- are only queues on their own. `parameters` is a JSON object; a run with other values is refused.
+-- are only queues on their own. `parameters` is a JSON object; a run with other values is refused. `plan_version` grows with
+-- every change of stages, queues and policies, so that other processes read them again.
 CREATE TABLE leat_run (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     id TEXT NOT NULL,
     pipeline TEXT,
     parameters TEXT NOT NULL DEFAULT '{}',
+    plan_version INTEGER NOT NULL DEFAULT 1,
     created_at INTEGER NOT NULL
 ) STRICT;
 

@@ -13,6 +13,7 @@ extension Transaction {
     /// Makes the tables of a new pipeline, or checks the plan against the one that is there.
     func install(_ plan: Plan) throws {
         let stored = try storedPlan()
+        let changes = sql.totalChanges
         if let stored, stored.pipeline != nil {
             try refuseChange(from: stored, to: plan)
             try addShards(plan)
@@ -26,14 +27,14 @@ extension Transaction {
             }
             try create(plan, beside: stored)
         }
-        try renewPlan()
+        try renewPlan(isChanged: sql.totalChanges > changes)
         try cascade()
     }
 
     /// Makes a queue on its own, or finds the queue of that name and what takes from it.
     func makeQueue(_ name: QueueName, policy: StagePolicy?) throws -> StageSpec {
         let stored = try storedPlan()
-        if let stored { store.shared.withLock { $0.plan = stored } }
+        if let stored { try keep(stored) }
         if let stage = stored?.consumer(of: name) {
             guard let policy, policy != stage.policy else { return stage }
             guard stage.kind == .queue else {
@@ -43,7 +44,7 @@ extension Transaction {
                 )
             }
             try write(policy, of: stage.name)
-            return try renewPlan().consumer(of: name) ?? stage
+            return try renewPlan(isChanged: true).consumer(of: name) ?? stage
         }
         let stage = StageSpec(queue: name, policy: policy ?? .queue)
         _ = try stored?.adding(stage)
@@ -56,7 +57,7 @@ extension Transaction {
         if stored == nil { try createRun(pipeline: nil) }
         try create(stage, at: stored?.stages.count ?? 0)
         try create(name, isSealed: false)
-        try renewPlan()
+        try renewPlan(isChanged: true)
         return stage
     }
 
@@ -67,12 +68,13 @@ extension Transaction {
     /// Reads the plan again after a change, and makes the views of it. Names and counts are in the stored plan's order:
     /// so are the views.
     @discardableResult
-    private func renewPlan() throws -> Plan {
+    private func renewPlan(isChanged: Bool) throws -> Plan {
+        if isChanged { try sql.execute("UPDATE leat_run SET plan_version = plan_version + 1") }
         guard let plan = try storedPlan() else {
             throw LeatError(.storeFailed, "The plan that was just written is not there; run verify.")
         }
         try StatusViews(plan).renew(in: database)
-        store.shared.withLock { $0.plan = plan }
+        try keep(plan)
         return plan
     }
 

@@ -27,15 +27,30 @@ struct Transaction {
     /// Whom it will wake.
     var rings: Rings { sql.rings }
 
-    /// The plan, read from its tables once a process and kept.
+    /// The plan, read from its tables once a process, and kept until somebody changes it.
     func plan() throws -> Plan {
         if let plan = store.shared.withLock({ $0.plan }) { return plan }
         guard let plan = try storedPlan() else {
             throw LeatError(.notFound, "This database holds no pipeline and no queue yet; run the program once.")
         }
-        store.shared.withLock { $0.plan = plan }
+        try keep(plan)
         return plan
     }
+
+    func keep(_ plan: Plan) throws {
+        let version = try sql(Self.planVersionQuery).first { $0.int(0) } ?? 0
+        store.shared.withLock { ($0.plan, $0.planVersion) = (plan, version) }
+    }
+
+    /// At the beginning: another process may have changed the plan, or a change of our own been undone.
+    func forgetChangedPlan() throws {
+        guard let known = store.shared.withLock({ $0.plan == nil ? nil : $0.planVersion }) else { return }
+        let version = try sql(Self.planVersionQuery).first { $0.int(0) } ?? 0
+        if version != known { store.shared.withLock { $0.plan = nil } }
+    }
+
+    static let planVersion = "SELECT coalesce(max(plan_version), 0) FROM leat_run"
+    private static let planVersionQuery = Query(planVersion)
 
     /// The plan, read again when it does not have what is asked for: another process may have made a queue since.
     func plan(having isThere: (Plan) -> Bool) throws -> Plan {
