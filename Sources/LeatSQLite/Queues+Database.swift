@@ -186,7 +186,10 @@ extension QueueBatch {
 
 /// Counted as settled at once, though the transaction may come to nothing.
 private func apply(_ step: Step, on store: any Store, in db: Database) throws {
-    try sqliteStore(store).inTransaction(of: db) { try $0.apply(step) }
+    try sqliteStore(store).inTransaction(of: db) { transaction in
+        try transaction.apply(step)
+        try transaction.tellReady(in: transaction.stage(step.stage).input)
+    }
     (store as? ObservedStore)?.settled(step)
 }
 

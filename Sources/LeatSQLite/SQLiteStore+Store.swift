@@ -88,7 +88,9 @@ extension SQLiteStore {
         try await countingRefusals(of: step.stage) {
             try await write(countingAsWork: true, surviving: durability(of: step.stage)) { transaction in
                 try transaction.apply(step)
-                return try next.map(transaction.claim)
+                let claim = try next.map(transaction.claim)
+                try transaction.tellReady(in: transaction.stage(step.stage).input)
+                return claim
             }
         }
     }
@@ -106,7 +108,9 @@ extension SQLiteStore {
         try await countingRefusals(of: step.lease.stage) {
             try await write(countingAsWork: true, surviving: durability(of: step.lease.stage)) { transaction in
                 try transaction.apply(step)
-                return try next.map(transaction.claim)
+                let claim = try next.map(transaction.claim)
+                try transaction.tellReady(in: transaction.stage(step.lease.stage).input)
+                return claim
             }
         }
     }

@@ -386,6 +386,10 @@ BEGIN
             EXISTS (SELECT 1 FROM qs_{name} AS o WHERE o.group_id = NEW.group_id) AS is_behind
     ) AS p
     WHERE NEW.group_id IS NOT NULL OR p.due IS NOT NULL OR p.priority <> 0;
+    -- It has left the straight path: the frontier need not stand still before it.
+    UPDATE leat_queues SET frontier = frontier + 1
+    WHERE name = '{name}' AND frontier = (SELECT max(id) FROM q_{name})
+        AND EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = leat_queues.frontier);
 END;
 
 -- What strangers hold, one item a lease. INSERT INTO leat_claims_{name} (worker, expires_at) claims the next item, if one is

@@ -40,7 +40,7 @@ struct MemoryItem: Sendable {
         createdAt = wallClock
         let due = output.due.time(at: wallClock)
         state = isBehind || due != nil ? .waiting : .ready
-        isOffPath = group != nil || due != nil || output.priority > 0
+        isOffPath = due != nil || output.priority > 0
         visibleAt = due ?? 0
     }
 

@@ -57,14 +57,17 @@ extension MemoryState {
     }
 
     func isFull(_ queue: QueueName) throws -> Bool {
-        _ = try place(of: queue)
-        guard let taker = plan?.consumer(of: queue)?.policy, let capacity = taker.capacity else { return false }
+        // Nobody is to wait for room in what takes nothing more.
+        guard let taker = plan?.consumer(of: queue)?.policy, let capacity = taker.capacity,
+            try !queues[place(of: queue)].isClosed
+        else { return false }
         return try isFull(queue, at: capacity, countingHeld: taker.countsHeld)
     }
 
     private func isFull(_ queue: QueueName, at capacity: Int, countingHeld: Bool) throws -> Bool {
-        let counts = queues[try place(of: queue)].counts
-        return counts.unsettled - (countingHeld ? 0 : counts[.leased]) >= Int64(capacity)
+        let place = try place(of: queue)
+        let counts = queues[place].counts
+        return counts.unsettled - (countingHeld ? 0 : counts[.leased] + queues[place].behind) >= Int64(capacity)
     }
 
     private func allowance(of stage: Int, at moment: MemoryMoment) -> (items: Int, wait: Duration) {

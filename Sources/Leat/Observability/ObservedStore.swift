@@ -7,8 +7,8 @@ package final class ObservedStore: ForwardingStore {
     private let state = Mutex(State())
 
     private struct State {
-        /// How many items each lease still holds, of those that were claimed through this.
-        var held: [LeaseID: Int] = [:]
+        /// How many items each lease still holds, of those that were claimed through this, and whose it is.
+        var held: [LeaseID: (items: Int, worker: WorkerID)] = [:]
         var sampled: Int64?
     }
 
@@ -40,7 +40,7 @@ package final class ObservedStore: ForwardingStore {
     }
 
     package func emit(_ emission: Emission) async throws -> QueueName? {
-        let full = try await refusing(emission.hold.id.stage) { try await base.emit(emission) }
+        let full = try await refusing(emission.hold.id.stage, nil) { try await base.emit(emission) }
         counted(emission.outputs)
         return full
     }
@@ -68,19 +68,32 @@ package final class ObservedStore: ForwardingStore {
 
     private func granted(_ claim: Claim?) {
         guard let lease = claim?.lease else { return }
-        state.withLock { $0.held[lease.id] = lease.items.count }
+        state.withLock { $0.held[lease.id] = (lease.items.count, lease.worker) }
         observation.count(Metric.claims, [("stage", lease.stage.rawValue)], by: lease.items.count)
         let now = base.time.wallClock
         for item in lease.items where item.claims == 1 && item.createdAt > 0 {
             observation.time(
-                Metric.wait, [("stage", lease.stage.rawValue)], nanoseconds: (now - item.createdAt) * 1_000_000)
+                Metric.wait, [("stage", lease.stage.rawValue)],
+                nanoseconds: Self.nanoseconds(from: item.createdAt, to: now))
         }
+    }
+
+    /// Between two times of the wall clock, in milliseconds, whatever somebody has written there.
+    private static func nanoseconds(from start: Int64, to end: Int64) -> Int64 {
+        let (elapsed, isOver) = end.subtractingReportingOverflow(start)
+        return isOver ? 0 : min(max(elapsed, 0), .max / 1_000_000) * 1_000_000
     }
 
     // MARK: Settling
 
+    package func end(_ worker: WorkerID, _ ending: WorkerEnding) async throws -> DeathAccount {
+        let account = try await base.end(worker, ending)
+        state.withLock { state in state.held = state.held.filter { $0.value.worker != worker } }
+        return account
+    }
+
     package func commit(_ step: Step, next: ClaimRequest?) async throws -> Claim? {
-        let claim = try await refusing(step.stage) { try await base.commit(step, next: next) }
+        let claim = try await refusing(step.stage, step.lease) { try await base.commit(step, next: next) }
         settled(step)
         granted(claim)
         return claim
@@ -88,7 +101,7 @@ package final class ObservedStore: ForwardingStore {
 
     package func commit(_ steps: [Step]) async throws {
         guard let stage = steps.first?.stage else { return try await base.commit(steps) }
-        try await refusing(stage) { try await base.commit(steps) }
+        try await refusing(stage, nil) { try await base.commit(steps) }
         for step in steps { settled(step) }
     }
 
@@ -103,7 +116,9 @@ package final class ObservedStore: ForwardingStore {
                 throw error
             }
         }
-        let claim = try await refusing(step.lease.stage) { [counted] in try await base.commit(counted, next: next) }
+        let claim = try await refusing(step.lease.stage, step.lease.id) { [counted] in
+            try await base.commit(counted, next: next)
+        }
         state.withLock { _ = $0.held.removeValue(forKey: step.lease.id) }
         outcome("failed", counting.count, of: step.lease.stage)
         outcome("done", step.lease.items.count - counting.count, of: step.lease.stage)
@@ -114,7 +129,7 @@ package final class ObservedStore: ForwardingStore {
     package func commitAll(
         _ lease: Lease, body: @escaping @Sendable (any TransactionContext, [Item]) throws -> [Output]
     ) async throws {
-        try await refusing(lease.stage) { try await base.commitAll(lease, body: body) }
+        try await refusing(lease.stage, lease.id) { try await base.commitAll(lease, body: body) }
         state.withLock { _ = $0.held.removeValue(forKey: lease.id) }
         outcome("done", lease.items.count, of: lease.stage)
     }
@@ -123,14 +138,15 @@ package final class ObservedStore: ForwardingStore {
         counted(step.outputs)
         if case .each(let outcomes) = step.verdict {
             state.withLock { state in
-                let left = (state.held[step.lease] ?? 0) - outcomes.count
-                state.held[step.lease] = left > 0 ? left : nil
+                guard let held = state.held[step.lease] else { return }
+                let left = held.items - outcomes.count
+                state.held[step.lease] = left > 0 ? (left, held.worker) : nil
             }
             var counts: [String: Int] = [:]
             for outcome in outcomes.values { counts[outcome.word, default: 0] += 1 }
             for (word, count) in counts { outcome(word, count, of: step.stage) }
         } else {
-            let left = state.withLock { $0.held.removeValue(forKey: step.lease) } ?? 0
+            let left = state.withLock { $0.held.removeValue(forKey: step.lease) }?.items ?? 0
             outcome(step.verdict.word, left, of: step.stage)
         }
     }
@@ -140,11 +156,14 @@ package final class ObservedStore: ForwardingStore {
     }
 
     /// Counts a step that came too late.
-    private func refusing<Value>(_ stage: StageName, _ step: () async throws -> Value) async throws -> Value {
+    private func refusing<Value>(
+        _ stage: StageName, _ lease: LeaseID?, _ step: () async throws -> Value
+    ) async throws -> Value {
         do {
             return try await step()
         } catch let error where error.isLateStep {
             observation.count(Metric.refused, [("stage", stage.rawValue)], by: 1)
+            if let lease { state.withLock { _ = $0.held.removeValue(forKey: lease) } }
             throw error
         }
     }
@@ -153,17 +172,18 @@ package final class ObservedStore: ForwardingStore {
 
     /// Looks how a queue stands, every ten seconds at most: it is counted.
     package func sample(_ queue: QueueName) async throws {
-        let now = base.time.instant
+        let instant = base.time.instant
         let isDue = state.withLock { state in
-            guard state.sampled.map({ now - $0 >= Duration.seconds(10).nanoseconds }) ?? true else { return false }
-            state.sampled = now
+            guard state.sampled.map({ instant - $0 >= Duration.seconds(10).nanoseconds }) ?? true else { return false }
+            state.sampled = instant
             return true
         }
         guard isDue, observation.isMeasured, let status = try await base.queues().first(where: { $0.queue == queue })
         else { return }
         let depth = status.ready + status.waiting + status.leased
         observation.gauge(Metric.depth, [("queue", queue.rawValue)], Double(depth))
-        let age = status.oldestReadyAt.map { Double(max(base.time.wallClock - $0, 0)) / 1000 } ?? 0
+        let now = base.time.wallClock
+        let age = status.oldestReadyAt.map { Double(Self.nanoseconds(from: $0, to: now)) / 1e9 } ?? 0
         observation.gauge(Metric.oldestAge, [("queue", queue.rawValue)], age)
     }
 }

@@ -119,24 +119,26 @@ extension Queue {
         return outputs.isEmpty ? 0 : try await put(outputs)
     }
 
-    /// The same with a key and a group of its own for each value.
+    /// The same with a key and a group of its own for each value, and without waiting for room.
     package func put(
         _ items: [(value: Value, key: String?, group: String?)], due: Due, priority: Int
     ) async throws -> Int {
         try await put(
-            items.map { try output($0.value, key: $0.key, group: $0.group, due: due, priority: priority) })
+            items.map { try output($0.value, key: $0.key, group: $0.group, due: due, priority: priority) },
+            waiting: false)
     }
 
-    private func put(_ outputs: [Output]) async throws -> Int {
-        try await waitForRoom()
+    private func put(_ outputs: [Output], waiting: Bool = true) async throws -> Int {
+        if waiting { try await waitForRoom() }
         guard let observation = (store as? ObservedStore)?.observation else { return try await store.put(outputs) }
         var outputs = outputs
         return try await observation.putting(into: name, &outputs) { try await store.put($0) }
     }
 
-    /// Waits as long as the queue holds as much as it may.
-    private func waitForRoom() async throws {
-        guard taker.isBounded else { return }
+    /// Waits as long as the queue holds as much as it may. Not whoever works on an item of it just now: that item counts, so
+    /// that all might wait for each other.
+    package func waitForRoom() async throws {
+        guard taker.isBounded, Activity.current?.queue != name else { return }
         var mark: ChangeMark?
         while try await store.isFull(name) {
             mark = try await store.change(of: .room(in: name), since: mark, within: .seconds(1))

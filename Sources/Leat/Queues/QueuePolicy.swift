@@ -8,7 +8,8 @@ public struct QueuePolicy: Sendable, Hashable {
     /// How many items are claimed in a time, by all who claim; `nil`: as many as they like.
     public var rate: Rate?
     /// How many unsettled items it may hold before a put waits for room; `nil`: any number. It is looked at before the put,
-    /// so what one puts may exceed it; a put inside your own transaction does not wait.
+    /// so what one puts may exceed it. What does not wait: a put inside your own transaction, one by whoever works on an item of
+    /// the same queue, and a recurring producer's.
     public var capacity: Int?
     /// What puts, claims and settlements survive.
     public var durability: Durability

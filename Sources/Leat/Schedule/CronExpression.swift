@@ -72,9 +72,28 @@ public struct CronExpression: Sendable, Hashable, CustomStringConvertible, Expre
         // The day before, since a tick of an hour that is left out comes later than it is written.
         let today = (second + offset(of: second, zone)).dividedRoundingDown(by: 86_400)
         for day in (today - 1)...(today + 366 * 40) where isDay(day) {
-            if let tick = ticks(of: day, after: second, zone).min() { return tick * 1000 }
+            let isPlain = hasOneOffset(day, zone)
+            if let tick = ticks(of: day, after: second, zone, firstOnly: isPlain).min() { return tick * 1000 }
         }
         return nil
+    }
+
+    /// The last tick between two times, the later one included; it looks back from that, day by day.
+    func lastTick(after first: Int64, through last: Int64, in zone: TimeZone) -> Int64? {
+        let (first, last) = (first.dividedRoundingDown(by: 1000), last.dividedRoundingDown(by: 1000))
+        let begin = (first + offset(of: first, zone)).dividedRoundingDown(by: 86_400) - 1
+        let end = (last + offset(of: last, zone)).dividedRoundingDown(by: 86_400) + 1
+        guard begin <= end else { return nil }
+        for day in (begin...end).reversed() where isDay(day) {
+            let ticks = ticks(of: day, after: first, zone, firstOnly: false).filter { $0 <= last }
+            if let tick = ticks.max() { return tick * 1000 }
+        }
+        return nil
+    }
+
+    /// Whether clocks are not changed around a day: then its ticks come in the order in which they are written.
+    private func hasOneOffset(_ day: Int64, _ zone: TimeZone) -> Bool {
+        offset(of: (day - 2) * 86_400, zone) == offset(of: (day + 3) * 86_400, zone)
     }
 
     private func isDay(_ day: Int64) -> Bool {
@@ -87,7 +106,7 @@ public struct CronExpression: Sendable, Hashable, CustomStringConvertible, Expre
     }
 
     /// The seconds since 1970 of a day's ticks that come after a time.
-    private func ticks(of day: Int64, after time: Int64, _ zone: TimeZone) -> [Int64] {
+    private func ticks(of day: Int64, after time: Int64, _ zone: TimeZone, firstOnly: Bool) -> [Int64] {
         var ticks: [Int64] = []
         for hour in 0...23 where hours.contains(hour) {
             for minute in 0...59 where minutes.contains(minute) {
@@ -95,6 +114,7 @@ public struct CronExpression: Sendable, Hashable, CustomStringConvertible, Expre
                 // No zone is a day away from UTC, nor changes its offset by more.
                 guard local + 2 * 86_400 > time else { continue }
                 ticks += instants(of: local, zone).filter { $0 > time }
+                if firstOnly, !ticks.isEmpty { return ticks }
             }
         }
         return ticks

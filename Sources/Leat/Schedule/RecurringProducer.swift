@@ -20,7 +20,7 @@ public import struct Foundation.Date
 /// try await ServiceGroup(services: [nightly, worker], gracefulShutdownSignals: [.sigterm], logger: logger).run()
 /// ```
 ///
-/// It returns when it is told to stop, and after its last tick.
+/// A tick does not wait for room in a bounded queue. It returns when it is told to stop, and after its last tick.
 public struct RecurringProducer<Value: Codable & Sendable>: Service {
     private let name: ScheduleName
     private let queue: Queue<Value>

@@ -59,6 +59,16 @@ public struct Schedule: Sendable, Hashable {
         }
     }
 
+    /// The last tick between two times, the later one included.
+    package func lastTick(after first: Int64, through last: Int64) -> Int64? {
+        switch rule {
+        case .every(let interval, _):
+            // The one after the time an interval before.
+            return tick(after: last - interval).flatMap { $0 > first ? $0 : nil }
+        case .cron(let expression, let zone): return expression.lastTick(after: first, through: last, in: zone)
+        }
+    }
+
     /// The ticks between two times, the later one included; at most so many.
     package func ticks(after first: Int64, through last: Int64, upTo limit: Int) -> [Int64] {
         var ticks: [Int64] = []

@@ -29,9 +29,7 @@ struct Ticking {
         switch missed {
         case .each: return .put(schedule.ticks(after: last, through: latest, upTo: limit))
         case .latest:
-            var tick = next
-            while let later = schedule.tick(after: tick), later <= latest { tick = later }
-            return .put([tick])
+            return .put([schedule.lastTick(after: last, through: latest) ?? next])
         }
     }
 

@@ -32,7 +32,7 @@ package final class Activity: Sendable {
     }
 
     private let stage: StageName
-    private let queue: QueueName?
+    let queue: QueueName?
     private let runID: String
     let time: any TimeSource
     private let state = Mutex(State())

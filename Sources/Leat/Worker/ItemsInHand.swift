@@ -2,8 +2,8 @@
 /// committed when.
 ///
 /// Its decisions, apart from the store, the tasks and the clock. What was claimed together is committed together, in the
-/// order of the claims, as long as nothing takes long. What is through waits for others of its lease for a tenth of a
-/// second at most; where the order of outputs is to be that of their items, for all before it, however long they take.
+/// order of the claims, as long as nothing takes long. What is through waits for others of its lease for twenty
+/// milliseconds at most; where the order of outputs is to be that of their items, for all before it, however long they take.
 struct ItemsInHand {
     typealias Outputs = Result<[Output], any Error>
 
@@ -38,7 +38,7 @@ struct ItemsInHand {
     }
 
     /// How long what is through may wait for the rest of its lease.
-    static let patience = Duration.milliseconds(100)
+    static let patience = Duration.milliseconds(20)
 
     private let places: Int
     private let isOrdered: Bool
@@ -81,11 +81,18 @@ struct ItemsInHand {
     }
 
     mutating func end(_ lease: LeaseID, _ place: Int, _ result: Outputs, at instant: Int64) {
+        running -= 1
         guard let index = hands.firstIndex(where: { $0.lease.id == lease }) else { return }
         hands[index].running -= 1
-        running -= 1
         hands[index].ended[place] = result
         if hands[index].waitingSince == nil { hands[index].waitingSince = instant }
+    }
+
+    /// Forgets a lease that was taken away: what runs under it is let run, and its results are nobody's.
+    mutating func drop(_ lease: LeaseID) {
+        guard let index = hands.firstIndex(where: { $0.lease.id == lease }) else { return }
+        unbegun -= hands[index].lease.items.count - hands[index].begun
+        hands.remove(at: index)
     }
 
     /// What is to be committed now; asked for until there is nothing more.

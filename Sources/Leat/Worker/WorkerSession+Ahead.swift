@@ -22,14 +22,15 @@ extension WorkerSession {
     /// Two leases are held at most: that of the batch in work, and that of the one before it, whose commit claims the
     /// one after. What is under suspicion is worked on alone.
     ///
-    /// - Parameter work: makes the step of a batch.
+    /// - Parameter work: makes the step of a batch. What the store refuses of a step is that step's failure, here and there:
+    ///   it must not be taken for another lease's.
     /// - Returns: the answer to the last claim; `nil` when none was asked for.
     func workAhead(on first: Lease, _ work: (Lease) async throws -> Step) async throws -> Claim? {
         var lease = first
         var before: Step?
         while mayClaimAhead, doesAheadPay, !lease.isSuspect {
             if isStopping {
-                if let before { _ = try await commit(before, next: nil) }
+                if let before { _ = try await commitUnrefused(before, next: nil) }
                 return .granted(lease)
             }
             try await tidyUp()
@@ -38,17 +39,17 @@ extension WorkerSession {
             async let answer = settling()
             let step = try await timed { try await work(lease) }
             guard case .granted(let next) = try await answer else {
-                return try await commitUnrefused(step, of: lease, next: self.next)
+                return try await commitUnrefused(step, next: self.next)
             }
             (before, lease) = (step, next)
         }
         // What is at hand has been claimed ahead, or is worked on alone.
         if let before {
-            _ = try await commit(before, next: nil)
+            _ = try await commitUnrefused(before, next: nil)
             return .granted(lease)
         }
         let step = try await timed { try await work(lease) }
-        return try await commitUnrefused(step, of: lease, next: next)
+        return try await commitUnrefused(step, next: next)
     }
 
     private func timed(_ work: () async throws -> Step) async throws -> Step {

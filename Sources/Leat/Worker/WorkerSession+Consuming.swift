@@ -73,11 +73,11 @@ extension WorkerSession {
     }
 
     /// The same of a step that is there already.
-    func commitUnrefused(_ step: Step, of lease: Lease, next: ClaimRequest?) async throws -> Claim? {
+    func commitUnrefused(_ step: Step, next: ClaimRequest?) async throws -> Claim? {
         do {
             return try await commit(step, next: next)
         } catch let error as LeatError where error.code == .stepRefused {
-            logger.warning("A step of \(lease.items.count) items was refused: \(error)")
+            logger.warning("A step was refused: \(error)")
             return try await commit(step.failing(Failure(from: error)), next: next)
         }
     }
@@ -167,7 +167,11 @@ extension WorkerSession {
         defer { activity.rest() }
         let batch = body(lease.items)
         if batch.accepted.isEmpty { return Step(.each(batch.rejected.mapValues(Outcome.failed)), of: lease) }
-        try await settle(batch.rejected, of: lease)
+        do {
+            try await settle(batch.rejected, of: lease)
+        } catch let error as LeatError where error.code == .stepRefused {
+            return Step(.failedTogether(Failure(from: error)), of: lease)
+        }
         activity.begin(batch: batch.accepted)
         do {
             var outputs = try await Activity.$current.withValue(activity) {

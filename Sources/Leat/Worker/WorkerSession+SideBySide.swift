@@ -25,16 +25,18 @@ extension WorkerSession {
                 try await tidyUp()
                 let mayBegin = !isStopping && !heartbeat.isLost
                 while mayBegin, let next = hand.begin() { begin(next, body, in: &group) }
-                while let settlement = hand.settle(at: store.time.instant) { try await commit(settlement) }
+                while let settlement = hand.settle(at: store.time.instant) {
+                    if try await !commit(settlement) { hand.drop(settlement.lease.id) }
+                }
                 if mayBegin, hand.isShort, !hand.isSuspect, supply.isOpen, mayClaimAhead {
                     let claim = try await claimAhead(hand.isEmpty)
-                    supply.answered(claim)
+                    supply.answered(claim, isEmpty: hand.isEmpty)
                     if let lease = claim.lease { hand.take(lease) }
                     continue
                 }
                 if hand.running == 0, !mayBegin || hand.unbegun == 0 {
                     while let settlement = hand.settle(at: store.time.instant, isLast: true) {
-                        try await commit(settlement)
+                        _ = try await commit(settlement)
                     }
                     return
                 }
@@ -93,7 +95,8 @@ extension WorkerSession {
         }
     }
 
-    private func commit(_ settlement: ItemsInHand.Settlement) async throws {
+    /// - Returns: whether the lease was still this worker's.
+    private func commit(_ settlement: ItemsInHand.Settlement) async throws -> Bool {
         var outputs: [Output] = []
         var outcomes: [ItemID: Outcome] = [:]
         for (item, result) in settlement.ended {
@@ -106,12 +109,31 @@ extension WorkerSession {
         }
         for item in settlement.notBegun { outcomes[item.id] = .released }
         let isAllDone = settlement.isWhole && outcomes.values.allSatisfy { $0 == .done }
-        let step = Step(isAllDone ? .done : .each(outcomes), of: settlement.lease, outputs: outputs)
         do {
-            _ = try await commit(step, next: nil)
-        } catch let error as LeatError where error.code == .stepRefused {
-            logger.warning("A step of \(outcomes.count) items was refused: \(error)")
-            _ = try await commit(step.failing(Failure(from: error)), next: nil)
+            do {
+                let verdict: Verdict = isAllDone ? .done : .each(outcomes)
+                _ = try await commit(Step(verdict, of: settlement.lease, outputs: outputs), next: nil)
+            } catch let error as LeatError where error.code == .stepRefused {
+                logger.warning("A step of \(outcomes.count) items was refused: \(error)")
+                try await commitSingly(outcomes, outputs, of: settlement.lease)
+            }
+            return true
+        } catch let error where error.isLateStep {
+            // It alone may have been taken away. If the worker is dead to the others, its next claim is refused too.
+            logger.warning("A step came too late and was refused: \(error)")
+            return false
+        }
+    }
+
+    /// Each item was worked on by itself, so the one whose step is refused is to blame, and nobody else.
+    private func commitSingly(_ outcomes: [ItemID: Outcome], _ outputs: [Output], of lease: Lease) async throws {
+        for (id, outcome) in outcomes.sorted(by: { $0.key < $1.key }) {
+            do {
+                let made = outputs.filter { $0.parent == id }
+                _ = try await commit(Step(.each([id: outcome]), of: lease, outputs: made), next: nil)
+            } catch let error as LeatError where error.code == .stepRefused {
+                _ = try await commit(Step(.each([id: .failed(Failure(from: error))]), of: lease), next: nil)
+            }
         }
     }
 }
@@ -127,12 +149,17 @@ private struct Supply {
     /// What is next must be alone, or the stage hands out nothing: what is at hand is finished first.
     private var isOver = false
 
-    mutating func answered(_ claim: Claim) {
+    /// - Parameter isEmpty: whether nothing was at hand.
+    mutating func answered(_ claim: Claim, isEmpty: Bool) {
         switch claim {
         case .granted: isOpen = true
         case .nothing(let until):
             isOpen = false
             due = until
+        // What is at hand, or in others' hands, may fail, or have been in the way of others of its group.
+        case .finished where !isEmpty:
+            isOpen = false
+            due = nil
         case .finished, .settleFirst, .full, .refused:
             isOpen = false
             isOver = true

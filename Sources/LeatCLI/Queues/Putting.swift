@@ -59,6 +59,8 @@ struct Putting: Sendable {
         var input = input
         do {
             while let piece = try await next(&input) {
+                // A signal is not to wait for that.
+                try await queue.waitForRoom()
                 let mayPut = progress.state.withLock { state in
                     state.isPutting = !state.isStopped
                     return state.isPutting

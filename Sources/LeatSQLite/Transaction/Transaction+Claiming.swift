@@ -50,6 +50,10 @@ extension Transaction {
             isCut = true
         }
         var range: ClaimedRange?
+        // Rows alone would fill every claim as long as there are enough: what is on the straight path has its turn by age.
+        if suspect == 0, !isCut, items.count >= limit, let oldest = try oldestOnPath(queue, gate.frontier) {
+            items = Array(items.prefix { $0.priority > 0 || $0.item.id < oldest })
+        }
         if suspect == 0, !isCut, items.count < limit {
             range = try claimRange(
                 queue, limit: limit - items.count, suspectsToo: items.isEmpty && !gate.holdsLease,
@@ -57,6 +61,7 @@ extension Transaction {
                 frontier: gate.frontier)
             suspect = range?.suspect ?? 0
         }
+        if range == nil, items.count >= limit { try passRows(queue, frontier: gate.frontier) }
         let count = items.count + (range?.items.count ?? 0)
         guard count > 0 else { return try nothing(stage, request, holdsLease: gate.holdsLease) }
 
@@ -105,6 +110,7 @@ extension Transaction {
     struct ReadyRow {
         let item: Item
         let suspect: Int
+        let priority: Int
     }
 
     private func readyRows(
@@ -116,7 +122,7 @@ extension Transaction {
             rows.append(
                 ReadyRow(
                     item: Self.readyItem(row),
-                    suspect: Int(row.int(5))))
+                    suspect: Int(row.int(5)), priority: Int(row.int(8))))
         }
         return rows
     }
@@ -186,6 +192,24 @@ extension Transaction {
             return nil
         }
         return ClaimedRange(lo: frontier, hi: next - 1, items: items, suspect: 0, claims: 1)
+    }
+
+    /// The first item that is ready without a row of its own, handed back or new; not one under suspicion.
+    private func oldestOnPath(_ queue: QueueName, _ frontier: Int64) throws -> ItemID? {
+        if let lo = try sql(Self.orphanQuery).first(.text(queue.rawValue), .int(0), body: { $0.int(1) }) {
+            return ItemID(lo)
+        }
+        let first = try sql(Self.pastRowsQuery, queue).first(.int(frontier)) { ItemID($0.int(0)) }
+        return try first.flatMap { try exists($0, in: queue) ? $0 : nil }
+    }
+
+    /// Moves the frontier past ids that have rows, a bounded number at a time: while there are enough rows that are ready
+    /// nobody claims from it, and what is done past it could neither be forgotten nor pruned.
+    private func passRows(_ queue: QueueName, frontier: Int64) throws {
+        let next = try sql(Self.pastRowsQuery, queue).first(.int(frontier)) { $0.int(0) } ?? frontier
+        guard next > frontier else { return }
+        try sql(Self.frontierQuery).run(.text(queue.rawValue), .int(next))
+        try forgetDone(queue, from: frontier, to: next - 1)
     }
 
     /// The items of a stretch of ids that have no row of their own.
@@ -274,12 +298,27 @@ extension Transaction {
     // qs_…_ready gives the order; the item is found by its rowid.
     static let readyQuery = Query(
         """
-        SELECT s.id, i.payload, s.claims, s.attempts, s.generation, s.suspect, i.created_at, i.headers
+        SELECT s.id, i.payload, s.claims, s.attempts, s.generation, s.suspect, i.created_at, i.headers,
+            s.priority
         FROM qs_{name} AS s
         CROSS JOIN q_{name} AS i ON i.id = s.id
         WHERE s.state = 'ready' AND (s.suspect = 0 OR ?2)
         ORDER BY s.priority DESC, s.id
         LIMIT ?1
+        """)
+
+    // Both by rowid; it stops at the first id without a row.
+    static let pastRowsQuery = Query(
+        """
+        SELECT coalesce(
+            (
+                SELECT i.id FROM q_{name} AS i
+                WHERE i.id >= ?1 AND i.id < ?1 + 500 AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id)
+                ORDER BY i.id
+                LIMIT 1
+            ),
+            min(?1 + 500, (SELECT coalesce(max(id), 0) + 1 FROM q_{name}))
+        )
         """)
 
     private static let leaseRowQuery = Query(
@@ -288,7 +327,8 @@ extension Transaction {
     // qs_…_suspects; the second value is readyQuery's.
     static let readySuspectsQuery = Query(
         """
-        SELECT s.id, i.payload, s.claims, s.attempts, s.generation, s.suspect, i.created_at, i.headers
+        SELECT s.id, i.payload, s.claims, s.attempts, s.generation, s.suspect, i.created_at, i.headers,
+            s.priority
         FROM qs_{name} AS s
         CROSS JOIN q_{name} AS i ON i.id = s.id
         WHERE s.state = 'ready' AND s.suspect > 0 AND ?2 IS NOT NULL

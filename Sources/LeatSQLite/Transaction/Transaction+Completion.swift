@@ -6,11 +6,15 @@ extension Transaction {
     ///
     /// Only a closed input can have ended, and a member of a cycle, whose input closes with its end.
     func settled(_ stage: StageSpec, _ queue: QueueName) throws {
-        // What was settled may have given its group's next item its turn.
-        if try sql(Self.anyReadyQuery, queue).first(body: { _ in true }) != nil { rings.work(in: queue) }
         guard try cycle(of: stage, queue) != nil || isClosed(queue) else { return }
         if try isExhausted(queue) { rings.end(of: queue) }
         try cascade(from: stage.name)
+    }
+
+    /// Wakes somebody for what is left after a step: what was settled may have given its group's next item its turn.
+    func tellReady(in queue: QueueName?) throws {
+        guard let queue, try sql(Self.anyReadyQuery, queue).first(body: { _ in true }) != nil else { return }
+        rings.work(in: queue)
     }
 
     /// Whether everything that the stage will ever receive is settled.

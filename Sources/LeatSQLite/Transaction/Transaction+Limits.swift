@@ -14,11 +14,15 @@ extension Transaction {
 
     func isFull(_ queue: QueueName) throws -> Bool {
         let taker = try taker(of: queue).policy
-        guard let capacity = taker.capacity else { return false }
+        // Nobody is to wait for room in what takes nothing more.
+        guard let capacity = taker.capacity, try !isClosed(queue) else { return false }
         return try depth(of: queue, upTo: capacity, countingHeld: taker.countsHeld) >= capacity
     }
 
     /// How many unsettled items a queue holds, counted up to what matters.
+    ///
+    /// - Parameter countingHeld: whether what is held counts, and what is behind that in its group: to who works on windows
+    ///   neither does, since he waits for more.
     private func depth(of queue: QueueName, upTo limit: Int, countingHeld: Bool) throws -> Int {
         try sql(Self.depthQuery, queue).first(.text(queue.rawValue), .int(limit), .int(countingHeld ? 1 : 0)) {
             Int($0.int(0))
@@ -62,7 +66,11 @@ extension Transaction {
                     WHERE queue = q.name AND (worker IS NULL OR ?3)
                 )
                 + (SELECT count(*) FROM (SELECT 1 FROM qs_{name} WHERE state = 'ready' LIMIT ?2))
-                + (SELECT count(*) FROM (SELECT 1 FROM qs_{name} WHERE state = 'waiting' LIMIT ?2))
+                + (
+                    SELECT count(*) FROM (
+                        SELECT 1 FROM qs_{name} WHERE state = 'waiting' AND (?3 OR visible_at IS NOT NULL) LIMIT ?2
+                    )
+                )
         FROM leat_queues AS q
         WHERE q.name = ?1
         """)

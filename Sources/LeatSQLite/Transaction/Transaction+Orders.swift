@@ -115,6 +115,7 @@ extension Transaction {
         }
         try tellRoom(in: queue, of: stage)
         try settled(stage, queue)
+        try tellReady(in: queue)
     }
 
     /// The lease is first made an orphan: its worker's step will be refused as a whole.

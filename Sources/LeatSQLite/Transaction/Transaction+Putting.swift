@@ -71,7 +71,11 @@ extension Transaction {
             try write(
                 id, due == nil ? "ready" : "waiting", ItemRow(claims: 0, priority: output.priority), visibleAt: due,
                 queue: output.queue)
+        } else {
+            return true
         }
+        // A frontier that stood still before items with rows would keep what is done from being forgotten and pruned.
+        try sql(Self.passQuery).run(.text(output.queue.rawValue), .id(id))
         return true
     }
 
@@ -90,6 +94,9 @@ extension Transaction {
     private static let insertQuery = Query(
         "INSERT INTO q_{name} (payload, key, origin, parent, created_at, group_id, headers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
     )
+
+    private static let passQuery = Query(
+        "UPDATE leat_queues SET frontier = frontier + 1 WHERE name = ?1 AND frontier = ?2")
 
     // qs_…_groups
     static let hasGroupQuery = Query("SELECT 1 FROM qs_{name} WHERE group_id = ?1 LIMIT 1")

@@ -116,6 +116,7 @@ extension Transaction {
         try end(lease)
         try count(settled, stage)
         try self.settled(stage, lease.queue)
+        try tellReady(in: lease.queue)
     }
 
     /// A failure that no item is to blame for. Too many in a row trip the stage; SIGKILL has a budget of its own.

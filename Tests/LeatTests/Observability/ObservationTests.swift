@@ -87,6 +87,24 @@ struct ObservationTests {
         #expect(try backend.expectTimer("leat.run", [("stage", "sum")]).values.count == 1)
     }
 
+    @Test("is not disturbed by times that nobody can have meant")
+    func strangeTimes() async throws {
+        let backend = TestMetrics()
+        let time = ManualTime(wallClock: .max - 5)
+        let store = MemoryStore(time: time)
+        try await withMetricsFactory(backend) {
+            let numbers = try await store.queue("numbers", of: Int.self)
+            try await numbers.put(1)
+            time.wallClock = .min + 5
+            _ = try await numbers.claim(for: .seconds(60))
+            try await numbers.put(2)
+            time.wallClock = .max / 2
+            _ = try await numbers.claim(for: .seconds(60))
+        }
+
+        #expect(try backend.expectTimer("leat.wait", [("stage", "numbers")]).values.allSatisfy { $0 >= 0 })
+    }
+
     @Test("counts a step that came too late")
     func refused() async throws {
         let backend = TestMetrics()

@@ -1,7 +1,10 @@
 import LeatTesting
+import Logging
 import Testing
 
 @testable import Leat
+
+private let silent = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
 
 private struct Mail: Codable, Hashable, Sendable {
     var to: String
@@ -390,5 +393,23 @@ struct QueueItemsTests {
         #expect(
             try await store.items(in: "words", after: nil, limit: 9).map(\.group) == ["a", "a", "b", nil, "b"])
         #expect(try await words.claim(upTo: 9, for: .seconds(60)).batch?.values == ["a1", "b1", ""])
+    }
+
+    @Test("lets nobody wait for room that never comes: not in what is sealed, and not who works on an item of it")
+    func neverRoom() async throws {
+        let store = MemoryStore()
+        let numbers = try await store.queue("numbers", of: Int.self, policy: QueuePolicy(capacity: 2))
+        try await numbers.put(contentsOf: [1, 2])
+        let service = QueueService(numbers, concurrency: 2, logger: silent) { number in
+            if number < 100 { try await numbers.put(number + 100) } else { try await numbers.seal() }
+        }
+        try await service.run()
+        #expect(try await numbers.status().isFinished)
+
+        try await numbers.reopen()
+        try await numbers.put(contentsOf: [1, 2, 3])
+        try await numbers.seal()
+        let error = await #expect(throws: LeatError.self) { try await numbers.put(4) }
+        #expect(error?.code == .queueClosed)
     }
 }

@@ -25,6 +25,26 @@ struct ScheduleTests {
         #expect(schedule.ticks(after: 1000, through: 1023, upTo: 9) == [1003, 1013, 1023])
     }
 
+    @Test(
+        "finds the last tick between two times as it finds each",
+        arguments: [
+            Schedule.every(.milliseconds(700_001), from: Date(milliseconds: 13)), .cron("*/7 1-4 * * *"),
+            .cron("30 2 * * *", in: TimeZone(identifier: "Europe/Vienna") ?? .gmt),
+            .cron("15 * * * *", in: TimeZone(identifier: "Australia/Lord_Howe") ?? .gmt),
+            .cron("0 0 1 * *"),
+        ])
+    func last(schedule: Schedule) {
+        var chance = SeededGenerator(seed: 7)
+        // Around the end of March 2026, when clocks are changed in both zones.
+        for _ in 1...200 {
+            let first = 1_774_600_000_000 + Int64.random(in: 0...1_000_000_000, using: &chance)
+            let last = first + Int64.random(in: 0...300_000_000, using: &chance)
+            #expect(
+                schedule.lastTick(after: first, through: last)
+                    == schedule.ticks(after: first, through: last, upTo: .max).last, "\(first) to \(last)")
+        }
+    }
+
     private func ticking(_ missed: MissedTicks, end: Int64? = nil, now: Int64) -> Ticking {
         Ticking(schedule: .every(.milliseconds(10)), missed: missed, end: end, time: ManualTime(wallClock: now))
     }

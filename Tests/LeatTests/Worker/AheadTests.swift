@@ -51,6 +51,8 @@ struct AheadTests {
             Transformer("pass", from: "n", to: "m") { (n: Int) in
                 let held = try await store.queues().first { $0.queue == "n" }?.leased ?? 0
                 most.max(Int(held), ordering: .relaxed)
+                // A batch of six milliseconds is one beside which the next would be claimed.
+                usleep(1500)
                 return n
             }.batch(4)
             Consumer("keep", from: "m") { (n: Int) in basket.add(n) }.capacity(50)
@@ -137,5 +139,114 @@ struct AheadTests {
         #expect(status.done == Int64(basket.all.count))
         #expect(Set(basket.all).count == basket.all.count)
         #expect(try await store.verify() == [])
+    }
+
+    @Test("and puts outputs in the order of the items, however long the first takes")
+    func keepsOrder() async throws {
+        try await Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...12 })
+            Transformer("pass", from: "n", to: "m") { (n: Int) async throws -> Int in
+                basket.add(n)
+                guard n == 1 else { return n }
+                while basket.all.count < 12 { try await Task.sleep(for: .milliseconds(1)) }
+                // Longer than what is through would wait for it.
+                try await Task.sleep(for: ItemsInHand.patience * 3)
+                return n
+            }.concurrency(3).batch(4)
+            Consumer("keep", from: "m") { (n: Int) in basket.add(-n) }
+        }.runInMemory()
+
+        #expect(basket.all.filter { $0 < 0 } == (1...12).map { -$0 })
+    }
+
+    @Test("and loses nothing of what it has ahead when a step is refused", arguments: [1, 2, 3])
+    func refused(number: Int) async throws {
+        let commits = Tally()
+        var store = HookedStore()
+        store.onCommit = { step in
+            guard step.stage == "keep", commits.add() == number else { return }
+            throw LeatError(.stepRefused, "not this one")
+        }
+        let batches = Tally()
+        let run = try await Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...12 })
+            Consumer("after", after: ["numbers"]) {}
+            Consumer(
+                "keep", from: "n",
+                batch: { (all: [Int]) in
+                    // It pays beside the first ones, and no more.
+                    if batches.add() < number { usleep(6000) }
+                    for value in all { basket.add(value) }
+                }
+            ).batch(3).retry(RetryPolicy(attempts: 2, base: .zero))
+        }.runInMemory(store: store)
+
+        #expect(run.outcome == .complete)
+        #expect(run["keep"]?.done == 12)
+        #expect(Set(basket.all) == Set(1...12))
+    }
+
+    @Test("and charges the one of several whose step is refused, and works on no other again")
+    func refusedSideBySide() async throws {
+        var store = HookedStore()
+        store.onCommit = { step in
+            guard step.stage == "pass" else { return }
+            if step.outputs.contains(where: { $0.payload == .text("5") }) { throw LeatError(.stepRefused, "no fives") }
+        }
+        let run = try await Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...8 })
+            Transformer("pass", from: "n", to: "m") { (n: Int) async throws -> Int in
+                basket.add(n)
+                if n == 1 { try await Task.sleep(for: ItemsInHand.patience * 5) }
+                return n
+            }.concurrency(2, outputs: .asFinished).batch(8).workers(2).retry(RetryPolicy(attempts: 2, base: .zero))
+            Consumer("keep", from: "m") { (_: Int) in }
+        }.runInMemory(store: store)
+
+        #expect(run["pass"]?.done == 7)
+        #expect(try await run.store.deadLetters(of: nil, limit: 9).map(\.payload) == [.text("5")])
+        #expect(basket.all.sorted() == [1, 2, 3, 4, 5, 5, 6, 7, 8])
+    }
+
+    @Test("and gives up only the lease that was taken away, of several that it holds")
+    func takenAway() async throws {
+        let store = MemoryStore()
+        let run = try await Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...12 })
+            Consumer("after", after: ["numbers"]) {}
+            Consumer("keep", from: "n") { (n: Int) in
+                basket.add(n)
+                // Its lease goes while it, and items of other leases, are worked on.
+                if n == 1, basket.all.filter({ $0 == 1 }).count == 1 {
+                    while basket.all.count < 6 { try await Task.sleep(for: .milliseconds(1)) }
+                    try await store.skip(ItemID(1), of: "keep", by: "test")
+                }
+            }.concurrency(2).batch(3)
+        }.runInMemory(store: store)
+
+        #expect(run.outcome == .complete)
+        #expect(run["keep"]?.skipped == 1)
+        #expect(Set(basket.all) == Set(1...12))
+        #expect(try await store.workers().filter { $0.stage == "keep" }.count == 1)
+        #expect(try await store.verify() == [])
+    }
+
+    @Test("and takes the next of a group, and what failed, beside one that takes long, on a closed queue too")
+    func closedQueue() async throws {
+        let numbers = QueueReference<Int>("n", order: .byGroup { $0 == 0 ? "slow" : "quick" })
+        let run = try await Pipeline("p") {
+            Producer("numbers", to: numbers, repeating: { 0...10 })
+            Consumer("keep", from: numbers) { (n: Int) in
+                basket.add(n)
+                if n == 3, basket.all.filter({ $0 == 3 }).count == 1 {
+                    throw RetryError("once more", .after(.milliseconds(1)))
+                }
+                // Ends when all others have been through.
+                while n == 0, !basket.all.contains(10) { try await Task.sleep(for: .milliseconds(1)) }
+            }.concurrency(4)
+        }.runInMemory()
+
+        #expect(run.outcome == .complete)
+        #expect(basket.all.filter { $0 > 0 } == [1, 2, 3, 3, 4, 5, 6, 7, 8, 9, 10])
     }
 }

@@ -51,6 +51,32 @@ struct StageStreamTests {
         #expect(try await run.store.verify() == [])
     }
 
+    @Test(
+        "comes to its end over a bounded queue of one group, whose items come one at a time", arguments: [false, true])
+    func group(isBounded: Bool) async throws {
+        let numbers = QueueReference<Int>("n", order: .byGroup { _ in "all" })
+        let stage = Transformer(
+            "sum", from: numbers, to: "m",
+            stream: { (stream: StageStream<Int, Int>) in
+                var window: [StageItem<Int>] = []
+                for try await number in stream {
+                    window.append(number)
+                    if window.count < 3 { continue }
+                    try await stream.put([window.map(\.value).reduce(0, +)], answering: window)
+                    window = []
+                }
+                if !window.isEmpty { try await stream.put([window.map(\.value).reduce(0, +)], answering: window) }
+            })
+        let run = try await Pipeline("p") {
+            Producer("numbers", to: numbers, repeating: { 1...20 }).batch(5)
+            isBounded ? stage.capacity(10) : stage
+            Consumer("keep", from: "m") { (n: Int) in basket.add(n) }
+        }.runInMemory()
+
+        #expect(run.outcome == .complete)
+        #expect(basket.all == Array(1...20))
+    }
+
     @Test("answers batches that are full, or whose time is over, and what is left at the end")
     func batches() async throws {
         let store = MemoryStore()
