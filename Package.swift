@@ -182,7 +182,9 @@ let package = Package(
         ),
         .testTarget(
             name: "LeatSQLiteTests",
-            dependencies: ["Leat", "LeatCLI", "LeatSQLite", "LeatTesting", grdb, lifecycle, logging, signals],
+            dependencies: [
+                "Leat", "LeatCLI", "LeatSQLite", "LeatTesting", grdb, lifecycle, logging, metrics, signals, tracing,
+            ],
             swiftSettings: settings
         ),
         .testTarget(

@@ -70,8 +70,10 @@ struct ScoreAPI: Sendable {
         case 404: throw PermanentError("Nobody knows customer \(customer).")
         case 429, 503:
             // Not the customer's fault, so no attempt is spent on it.
+            // What others ask for is bounded, whatever it is.
             let seconds = answer.value(forHTTPHeaderField: "Retry-After").flatMap { Double($0) } ?? 1
-            throw RetryError("\(answer.statusCode), come back in \(seconds) s", .postpone(.seconds(seconds)))
+            let wait = seconds.isFinite ? min(max(seconds, 0), 3600) : 1
+            throw RetryError("\(answer.statusCode), come back in \(wait) s", .postpone(.seconds(wait)))
         default: throw RetryError("The API answered \(answer.statusCode).", .backOff)
         }
     }

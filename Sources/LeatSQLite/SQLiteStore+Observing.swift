@@ -101,7 +101,8 @@ extension SQLiteStore {
                         group: row.optionalText(13), origin: row.optionalText(3).map { StageName(unchecked: $0) },
                         parent: row.optionalInt(4).map { ItemID($0) }, state: ItemState(rawValue: word) ?? .done,
                         claims: row.optionalInt(7).map { Int($0) }, attempts: Int(row.int(8)), kills: Int(row.int(9)),
-                        suspect: Int(row.int(10)), priority: Int(row.int(11)), reason: row.optionalText(12)))
+                        suspect: Int(row.int(10)), priority: Int(row.int(11)),
+                        dueAt: row.optionalInt(6).flatMap { $0 > now ? $0 : nil }, reason: row.optionalText(12)))
             }
             return records
         }

@@ -61,9 +61,8 @@ struct OutputTests {
     @Test("shows an item with its lineage, as a table and as JSON")
     func itemLines() throws {
         let record = ItemRecord(
-            id: ItemID(3), payload: .blob([255]), key: nil, origin: "make", parent: ItemID(1), state: .waiting,
-            claims: 2,
-            attempts: 1, kills: 0, suspect: 0, priority: 0, reason: "no luck")
+            id: ItemID(3), payload: .blob([255]), key: nil, group: "a-17", origin: "make", parent: ItemID(1),
+            state: .waiting, claims: 2, attempts: 1, kills: 0, suspect: 0, priority: 0, dueAt: 1000, reason: "no luck")
 
         let line = try object(try jsonLine(ItemLine(record)))
         let row = itemTable([record]).split(separator: "\n")[1].split(separator: " ").map(String.init)
@@ -73,7 +72,12 @@ struct OutputTests {
         #expect(line["state"] as? String == "waiting")
         #expect(line["payload"] == nil)
         #expect(line["payload_base64"] as? String == "/w==")
-        #expect(row == ["3", "waiting", "make", "1", "1", "no", "luck", "1", "bytes"])
+        #expect(line["group"] as? String == "a-17")
+        #expect(line["due_at"] as? Int == 1000)
+        #expect(
+            row == [
+                "3", "waiting", "1970-01-01T00:00:01Z", "-", "a-17", "make", "1", "1", "no", "luck", "1", "bytes",
+            ])
         #expect(itemTable([]) == "No items.")
     }
 

@@ -211,6 +211,58 @@ struct QueueCommandTests {
         #expect(result.closureResult.contains("3 items put into queue numbers"), "\(result.closureResult)")
     }
 
+    @Test("is ended by a signal while it waits for room, having put what it says")
+    func interruptedWait() async throws {
+        let store = try await SQLiteStore.open(database)
+        let numbers = try await store.queue("numbers", of: Int.self, policy: QueuePolicy(capacity: 2))
+        try await numbers.put(contentsOf: [1, 2])
+
+        let result = try await Subprocess.run(
+            try tool(), arguments: ["put", database, "numbers"], input: .string("3\n"), output: .discarded,
+            error: .sequence
+        ) { execution in
+            var errors = ""
+            for try await line in execution.standardError.strings() {
+                errors += line
+                if line.contains("waiting for room") { try execution.send(signal: .terminate) }
+            }
+            return errors
+        }
+
+        #expect(result.terminationStatus == .exited(143), "\(result.closureResult)")
+        #expect(result.closureResult.contains("0 items put into queue numbers"), "\(result.closureResult)")
+        #expect(try await numbers.status().ready == 2)
+    }
+
+    @Test("puts lines of JSON into groups, and others into none; at a time, and shows both")
+    func groupsAndTimes() async throws {
+        let lines = """
+            {"n":1,"account":"a"}
+            {"n":2,"account":"a"}
+            {"n":3}
+            {"n":4,"account":null}
+            {"n":5,"account":7}
+            """
+        #expect(
+            try await leat("put", database, "p", "--as", "ndjson", "--group", "account", input: lines).status
+                == .exited(0))
+        #expect(
+            try await leat("put", database, "p", "--at", "2999-12-24T18:00:00+01:00", input: "late").status
+                == .exited(0))
+        let peeked = try await leat("peek", database, "p", "--format", "json").output.split(separator: "\n")
+        let taken = try await leat("take", database, "p", "--all")
+
+        #expect(peeked.map { $0.contains("\"group\":\"a\"") } == [true, true, false, false, false, false])
+        #expect(peeked[4].contains("\"group\":\"7\""))
+        #expect(peeked[1].contains("\"state\":\"waiting\"") && !peeked[1].contains("due_at"))
+        #expect(peeked[5].contains("\"due_at\":32503050000000"), "\(peeked[5])")
+        #expect(try await leat("peek", database, "p").output.contains("2999-12-24T17:00:00Z"))
+        #expect(taken.output.split(separator: "\n").count == 5)
+        let odd = try await leat("put", database, "p", "--as", "ndjson", "--group", "n", input: "{\"n\":[]}")
+        #expect(odd.status == .exited(2))
+        #expect(odd.errors.contains("Line 1 was not put"), "\(odd.errors)")
+    }
+
     @Test("lists queues with their states, as a table and as JSON")
     func queues() async throws {
         _ = try await leat("put", database, "first", input: "1\n2\n")
@@ -237,7 +289,9 @@ struct QueueCommandTests {
     func wrong() async throws {
         let wishes = [
             ["put", database, "BAD"], ["put", database, "q", "--priority", "-1"], ["put", database, "q", "--key", "n"],
-            ["put", database, "q", "--unique", "--as", "ndjson"], ["take", database, "q"],
+            ["put", database, "q", "--unique", "--as", "ndjson"], ["put", database, "q", "--group", "g"],
+            ["put", database, "q", "--at", "2026-02-30T00:00:00Z"], ["put", database, "q", "--at", "tomorrow"],
+            ["put", database, "q", "--at", "2026-02-28T00:00:00Z", "--delay", "3"], ["take", database, "q"],
             ["take", database, "q", "--limit", "0"], ["take", database, "q", "--all", "--as", "blob"],
             ["seal", database, "q"], ["queues", database],
         ]

@@ -69,7 +69,7 @@ struct DocumentationTests {
 
     /// Without spaces and line breaks, which are the formatter's.
     private func bare(_ code: String) -> String {
-        code.filter { !$0.isWhitespace }.replacing("@main", with: "")
+        code.filter { !$0.isWhitespace }.replacing("@main", with: "").replacing("private", with: "")
     }
 
     private func compiled() throws -> [String] {

@@ -1,3 +1,4 @@
+import CoreMetrics
 import Foundation
 import GRDB
 import Leat
@@ -7,6 +8,7 @@ import LeatTesting
 import Logging
 import ServiceLifecycle
 import Testing
+import Tracing
 import UnixSignals
 
 #if canImport(FoundationNetworking)
@@ -272,6 +274,17 @@ private struct Squares: PipelineProgram {
                 Consumer("print", from: "squares") { (square: Int) in print(square) }
             }
         }
+    }
+}
+
+private let backend = NOOPMetricsHandler.instance
+private let tracer = NoOpTracer()
+
+private struct Measured {
+    static func main() async {
+        MetricsSystem.bootstrap(backend)
+        InstrumentationSystem.bootstrap(tracer)
+        await Squares.main()
     }
 }
 

@@ -372,6 +372,9 @@ WHEN NEW.key IS NULL
             AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id AND s.state = 'superseded')
     )
 BEGIN
+    SELECT RAISE(ABORT, 'leat: delay_ms and priority are whole numbers, 0 or more')
+    WHERE typeof(coalesce(NEW.delay_ms, 0)) <> 'integer' OR coalesce(NEW.delay_ms, 0) < 0
+        OR typeof(coalesce(NEW.priority, 0)) <> 'integer' OR coalesce(NEW.priority, 0) < 0;
     INSERT INTO q_{name} (payload, key, group_id) VALUES (NEW.payload, NEW.key, NEW.group_id);
     -- The item is the last one, as nobody else writes meanwhile.
     INSERT INTO qs_{name} (id, state, priority, group_id, visible_at, due_at)

@@ -109,11 +109,14 @@ public struct ItemRecord: Sendable, Hashable {
     /// Above 0: part of a batch that failed as a whole, to be claimed in batches of at most this many.
     public let suspect: Int
     public let priority: Int
+    /// When it is due, while it waits for a time; milliseconds since 1970.
+    public let dueAt: Int64?
     public let reason: String?
 
     public init(
         id: ItemID, payload: Payload, key: String?, group: String? = nil, origin: StageName?, parent: ItemID?,
-        state: ItemState, claims: Int?, attempts: Int, kills: Int, suspect: Int, priority: Int, reason: String?
+        state: ItemState, claims: Int?, attempts: Int, kills: Int, suspect: Int, priority: Int, dueAt: Int64? = nil,
+        reason: String?
     ) {
         self.id = id
         self.payload = payload
@@ -127,6 +130,7 @@ public struct ItemRecord: Sendable, Hashable {
         self.kills = kills
         self.suspect = suspect
         self.priority = priority
+        self.dueAt = dueAt
         self.reason = reason
     }
 }

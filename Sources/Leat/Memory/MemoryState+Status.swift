@@ -115,8 +115,8 @@ extension MemoryState {
                 ItemRecord(
                     id: ItemID(id), payload: $0.payload, key: $0.key, group: $0.group, origin: $0.origin,
                     parent: $0.parent, state: $0.state, claims: $0.claims, attempts: $0.attempts, kills: $0.kills,
-                    suspect: $0.suspect,
-                    priority: $0.priority, reason: $0.reason
+                    suspect: $0.suspect, priority: $0.priority,
+                    dueAt: $0.state == .waiting && !$0.isBehind ? $0.visibleAt : nil, reason: $0.reason
                 )
             }
         }

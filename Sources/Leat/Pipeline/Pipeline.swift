@@ -29,6 +29,7 @@ public struct Pipeline: Sendable {
             try Self.checkCycle(definition, in: plan)
         }
         try Self.checkValueTypes(definitions)
+        try Self.checkOrders(definitions)
         self.name = name
         self.plan = plan
         self.stages = plan.stages.compactMap { spec in definitions.first { $0.name == spec.name } }
@@ -80,6 +81,20 @@ public struct Pipeline: Sendable {
             .invalidPipeline,
             "Stage '\(stage.name)' takes its input as a sequence and is part of a cycle: each would wait for the other's end; give it a function of one item or of a batch."
         )
+    }
+
+    private static func checkOrders(_ stages: [StageDefinition]) throws {
+        for taker in stages {
+            guard let queue = taker.spec.input else { continue }
+            let givers = stages.filter { $0.outputTypes[queue] != nil }
+            guard let grouped = givers.first(where: { $0.outputTypes[queue]?.isGrouped == true }),
+                let loose = givers.first(where: { $0.outputTypes[queue]?.isGrouped == false })
+            else { continue }
+            throw LeatError(
+                .invalidPipeline,
+                "Stage '\(grouped.name)' puts into queue '\(queue)' by group, and stage '\(loose.name)' without one, so that its items would overtake the others; let them share one QueueReference."
+            )
+        }
     }
 
     private static func checkValueTypes(_ stages: [StageDefinition]) throws {

@@ -23,7 +23,8 @@ public struct Producer: PipelineStage {
         _ name: StageName, _ queue: QueueReference<Value>, _ shards: [ShardName]?, _ source: @escaping SourceBody
     ) {
         self.init(
-            name, outputs: [queue.name], outputTypes: [queue.name: ValueType(Value.self)], shards: shards ?? [],
+            name, outputs: [queue.name], outputTypes: [queue.name: ValueType(Value.self, isGrouped: queue.isGrouped)],
+            shards: shards ?? [],
             source: source)
         guard let shards else { return }
         if shards.isEmpty {

@@ -22,6 +22,8 @@ public struct QueueReference<Value: Codable & Sendable>: Sendable, ExpressibleBy
 
     public init(stringLiteral value: String) { self.init(QueueName(stringLiteral: value)) }
 
+    var isGrouped: Bool { group != nil }
+
     package func output(
         _ value: Value, key: String? = nil, due: Due = .now, priority: Int = 0
     ) throws -> Output {
@@ -41,7 +43,7 @@ public protocol QueueRoute: Sendable {
 
 extension QueueReference: QueueRoute {
     public var queue: QueueName { name }
-    public var valueType: ValueType? { ValueType(Value.self) }
+    public var valueType: ValueType? { ValueType(Value.self, isGrouped: isGrouped) }
 }
 
 extension QueueName: QueueRoute {

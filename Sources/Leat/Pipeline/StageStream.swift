@@ -1,6 +1,7 @@
 /// How the input of a stream function has come to its end.
 public enum StreamEnding: Sendable, Hashable, CaseIterable {
-    /// Nothing more will come: what is held is the rest.
+    /// Nothing more will come to this call: what is held is the rest. The function is called again for what comes back, and
+    /// for what is behind that rest in a group.
     case complete
     /// The worker is to stop, or something under suspicion must be worked on alone: answer what is held, or leave it to be
     /// handed out again. The function is called again for what comes later.

@@ -39,6 +39,8 @@ public struct Transformer: PipelineStage {
 
 extension Transformer {
     /// One value or none for each value.
+    // Disfavoured: a function that gives an array gives any number of values.
+    @_disfavoredOverload
     public init<In, Out>(
         _ name: StageName, from input: QueueReference<In>, to output: QueueReference<Out>,
         _ function: @escaping @Sendable (In) async throws -> Out?
@@ -81,6 +83,8 @@ extension Transformer {
     }
 
     /// One value or none for all of a queue, once that is closed: a sum.
+    // Disfavoured: a function that gives an array gives any number of values.
+    @_disfavoredOverload
     public init<In, Out>(
         _ name: StageName, whenClosed input: QueueReference<In>, to output: QueueReference<Out>,
         _ function: @escaping @Sendable ([In]) async throws -> Out?
@@ -95,6 +99,8 @@ extension Transformer {
 
 extension Transformer {
     /// One value or none for each value, put into each of the queues.
+    // Disfavoured: a function that gives an array gives any number of values.
+    @_disfavoredOverload
     public init<In, Out>(
         _ name: StageName, from input: QueueReference<In>, toAll outputs: [QueueReference<Out>],
         _ function: @escaping @Sendable (In) async throws -> Out?

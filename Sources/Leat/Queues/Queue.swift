@@ -137,10 +137,13 @@ extension Queue {
 
     /// Waits as long as the queue holds as much as it may. Not whoever works on an item of it just now: that item counts, so
     /// that all might wait for each other.
-    package func waitForRoom() async throws {
+    ///
+    /// - Parameter isFull: called once, if it has to wait.
+    package func waitForRoom(isFull: () -> Void = {}) async throws {
         guard taker.isBounded, Activity.current?.queue != name else { return }
         var mark: ChangeMark?
         while try await store.isFull(name) {
+            if mark == nil { isFull() }
             mark = try await store.change(of: .room(in: name), since: mark, within: .seconds(1))
         }
     }

@@ -190,7 +190,7 @@ public struct QueueService<Value: Codable & Sendable>: Service {
             }
             race.addTask { [timeout] in
                 do {
-                    try await Task.sleep(for: timeout)
+                    try await Task.sleep(for: timeout.bounded)
                     return .timedOut
                 } catch {
                     return .waitedInVain

@@ -10,7 +10,8 @@ internal import struct Foundation.TimeZone
 ///
 /// A field is `*`, a number, a range `1-5`, either with a step `*/15`, or several of these with commas between them.
 /// Months and days of the week have English names too (`jan`, `mon`), and Sunday is 0 or 7. When neither field of a
-/// day begins with `*`, a day of either will do; else it must be one of both. `@hourly`, `@daily`, `@weekly`, `@monthly` and `@yearly` are short for the first minute of each.
+/// day begins with `*`, a day of either will do; else it must be one of both. `@hourly`, `@daily` (`@midnight`), `@weekly`, `@monthly` and `@yearly` (`@annually`) are short for the first
+/// minute of each. `5/10` is from 5 on.
 /// (The crontab format of POSIX, https://pubs.opengroup.org/onlinepubs/9799919799/utilities/crontab.html, with the
 /// steps, names and short words that everybody adds to it.)
 ///
@@ -31,6 +32,12 @@ public struct CronExpression: Sendable, Hashable, CustomStringConvertible, Expre
     /// - Throws: ``LeatError/Code/refused``, naming the field, what was found and what is allowed.
     public init(checking text: String) throws {
         let written = Self.shortWords[text.lowercased()] ?? text
+        guard !written.hasPrefix("@") else {
+            throw LeatError(
+                .refused,
+                "'\(printable(text))' is no cron expression: the words are \(Self.shortWords.keys.sorted().joined(separator: ", "))."
+            )
+        }
         let fields = written.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
         guard fields.count == 5 else {
             throw LeatError(
@@ -181,8 +188,15 @@ private struct CronField: Sendable, Hashable {
             } else {
                 let ends = halves[0].split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false)
                 let numbers = ends.compactMap { Self.number($0, kind) }
-                guard numbers.count == ends.count, let first = numbers.first, let last = numbers.last, first <= last
-                else { throw malformed(part) }
+                guard numbers.count == ends.count, let first = numbers.first, let last = numbers.last else {
+                    throw malformed(part)
+                }
+                guard first <= last else {
+                    throw Malformed(
+                        sentence:
+                            "the range '\(printable(String(part)))' of the \(kind.name) ends before it begins\(kind.words.first == "sun" ? "; Sunday is 0 at the beginning of a week, and 7 at its end" : "")"
+                    )
+                }
                 // `5/15`: from 5 on.
                 range = first...(ends.count == 1 && halves.count == 2 ? kind.range.upperBound : last)
             }

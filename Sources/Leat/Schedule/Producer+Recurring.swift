@@ -25,9 +25,11 @@ extension Producer {
         _ name: StageName, to queue: QueueReference<Value>, on schedule: Schedule, missed: MissedTicks = .each,
         until end: Date? = nil, _ value: @escaping @Sendable (Date) async throws -> Value?
     ) {
-        self.init(name, outputs: [queue.name], outputTypes: [queue.name: ValueType(Value.self)]) { run in
+        let type = ValueType(Value.self, isGrouped: queue.isGrouped)
+        self.init(name, outputs: [queue.name], outputTypes: [queue.name: type]) { run in
             let ticking = Ticking(
                 schedule: schedule, missed: missed, end: end?.milliseconds, time: run.activity.time)
+            try ticking.refuseNever()
             try await run.tick(ticking) { tick in
                 try await value(Date(milliseconds: tick)).map { try queue.output($0) }
             }

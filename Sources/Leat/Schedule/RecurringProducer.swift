@@ -49,6 +49,7 @@ public struct RecurringProducer<Value: Codable & Sendable>: Service {
     }
 
     public func run() async throws {
+        try ticking.refuseNever()
         let stop = StopSignal()
         let patience = StorePatience(stop: stop, logger: logger)
         try await withTaskCancellationOrGracefulShutdownHandler {

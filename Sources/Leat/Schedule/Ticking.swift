@@ -18,6 +18,13 @@ struct Ticking {
         case finish
     }
 
+    /// One that never ticks is a mistake, and would end what it is part of at once.
+    func refuseNever() throws {
+        guard schedule.tick(after: time.wallClock) == nil, end == nil else { return }
+        throw LeatError(
+            .refused, "The schedule has no tick within forty years; is there such a day in such a month?")
+    }
+
     /// - Parameters:
     ///   - last: the last tick that has its item.
     ///   - limit: so many ticks at once, at most.

@@ -15,10 +15,20 @@ public protocol TimeSource: Sendable {
 }
 
 extension Duration {
-    /// Whole nanoseconds, for a store's columns.
-    package var nanoseconds: Int64 { components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000 }
-    /// Whole milliseconds, for a store's columns.
-    package var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+    /// Whole nanoseconds, for a store's columns; of what is longer than a century and a half, that.
+    package var nanoseconds: Int64 {
+        let (seconds, attoseconds) = bounded.components
+        return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
+    /// Whole milliseconds, for a store's columns; of what is longer than a century and a half, that.
+    package var milliseconds: Int64 {
+        let (seconds, attoseconds) = bounded.components
+        return seconds * 1000 + attoseconds / 1_000_000_000_000_000
+    }
+    /// So much of it that clocks can be added to it: a wait that somebody else has asked for may be of any length.
+    package var bounded: Duration { min(max(self, .seconds(-Self.longest)), .seconds(Self.longest)) }
+    /// Half of what nanoseconds in 64 bits can tell, in seconds.
+    private static let longest: Int64 = .max / 2 / 1_000_000_000
     /// Seconds as a number, for people and arithmetic.
     package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }

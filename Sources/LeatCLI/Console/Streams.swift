@@ -77,7 +77,9 @@ enum StandardInput {
                 _ = poll(&descriptors, 1, -1)
             default:
                 throw LeatError(
-                    .storeFailed, "Standard input can't be read: \(String(cString: strerror(failure))).")
+                    .refused,
+                    "Standard input can't be read: \(String(cString: strerror(failure))); was it closed? Give it a file or a pipe."
+                )
             }
         }
     }

@@ -50,7 +50,10 @@ struct ItemLine: Encodable {
     let origin: StageName?
     let parent: ItemID?
     let key: String?
+    let group: String?
     let priority: Int
+    /// Milliseconds since 1970.
+    let dueAt: Int64?
     let attempts: Int
     let claims: Int?
     let reason: String?
@@ -58,7 +61,8 @@ struct ItemLine: Encodable {
     let payloadBase64: String?
 
     private enum CodingKeys: String, CodingKey {
-        case item, state, origin, parent, key, priority, attempts, claims, reason, payload
+        case item, state, origin, parent, key, group, priority, attempts, claims, reason, payload
+        case dueAt = "due_at"
         case payloadBase64 = "payload_base64"
     }
 
@@ -68,6 +72,8 @@ struct ItemLine: Encodable {
         origin = record.origin
         parent = record.parent
         key = record.key
+        group = record.group
+        dueAt = record.dueAt
         priority = record.priority
         attempts = record.attempts
         claims = record.claims
@@ -78,11 +84,12 @@ struct ItemLine: Encodable {
 
 func itemTable(_ items: [ItemRecord]) -> String {
     guard !items.isEmpty else { return "No items." }
-    var table = TextTable(["ITEM", "STATE", "ORIGIN", "PARENT", "ATTEMPTS", "REASON", "PAYLOAD"])
+    var table = TextTable(["ITEM", "STATE", "DUE", "KEY", "GROUP", "ORIGIN", "PARENT", "ATTEMPTS", "REASON", "PAYLOAD"])
     for item in items {
         table.add([
-            "\(item.id)", item.state.rawValue, item.origin?.rawValue ?? "-", item.parent.map { "\($0)" } ?? "-",
-            item.attempts, item.reason ?? "", item.payload.preview,
+            "\(item.id)", item.state.rawValue, item.dueAt.map { WallTime($0).text } ?? "-", item.key ?? "-",
+            item.group ?? "-", item.origin?.rawValue ?? "-", item.parent.map { "\($0)" } ?? "-", item.attempts,
+            item.reason ?? "", item.payload.preview,
         ])
     }
     return table.text

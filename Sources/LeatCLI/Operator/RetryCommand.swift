@@ -28,6 +28,7 @@ struct RetryCommand: AsyncParsableCommand {
         try report(
             OrderLine(order: "retry", stage: stage, items: count),
             "\(count) dead \(count == 1 ? "letter" : "letters") of stage \(stage) ready again"
-                + (count > 0 && !isRunning ? ": run the pipeline again" : ""), output.format)
+                + (count > 0 && !isRunning && plan.stage(stage)?.kind != .queue ? ": run the pipeline again" : ""),
+            output.format)
     }
 }

@@ -66,6 +66,13 @@ extension ItemFormat {
         return value
     }
 
+    /// The same, where a line may lack the field.
+    static func optionalField(_ field: String, of line: [UInt8]) throws -> String? {
+        let object = try? JSONDecoder().decode([String: FieldValue?].self, from: Data(line))
+        if let object, object[field].flatMap({ $0 }) == nil { return nil }
+        return try self.field(field, of: line)
+    }
+
     static func checkJSON(_ line: [UInt8]) throws {
         guard JSONSyntax.isValid(line) else { throw UnsuitableItem(reason: "it is not JSON") }
     }

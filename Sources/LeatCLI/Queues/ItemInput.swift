@@ -63,7 +63,7 @@ struct ItemInput: Sendable {
         do {
             found = try splitter.add(piece)
         } catch is LineSplitter.TooLong {
-            throw tooLong("A line after line \(lines)")
+            throw tooLong("Line \(lines + 1), or one that came with it,")
         }
         if isAtEnd, let last = splitter.finish() { found.append(last) }
         var entries: [Entry] = []
@@ -96,7 +96,7 @@ struct ItemInput: Sendable {
             try ItemFormat.checkJSON(line)
             return Entry(
                 bytes: line, key: try key.map { try ItemFormat.field($0, of: line) },
-                group: try group.map { try ItemFormat.field($0, of: line) })
+                group: try group.flatMap { try ItemFormat.optionalField($0, of: line) })
         }
     }
 

@@ -8,7 +8,7 @@ struct PutCommand: AsyncParsableCommand {
         discussion: """
             The database and the queue are made when they are not there. What has been read is put, and is there for \
             good, before more is read. When a line is refused, nothing of it nor of what follows is put, and the error \
-            tells its number: go on from there.
+            tells its number: go on from there. A queue that holds as much as it may is waited for.
 
             EXAMPLES:
               seq 1000 | leat put jobs.db numbers
@@ -29,7 +29,7 @@ struct PutCommand: AsyncParsableCommand {
     var key: String?
     @Option(
         help:
-            "Of lines of JSON: the field whose value is an item's group. Of a group one item is handed out at a time, in order."
+            "Of lines of JSON: the field whose value is an item's group; a line without it is in none. Of a group one item is handed out at a time, in order."
     )
     var group: String?
     @Flag(help: "Of lines: a line is its own key, and is not put again when it is there.")

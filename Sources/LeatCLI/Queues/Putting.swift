@@ -60,7 +60,9 @@ struct Putting: Sendable {
         do {
             while let piece = try await next(&input) {
                 // A signal is not to wait for that.
-                try await queue.waitForRoom()
+                try await queue.waitForRoom {
+                    StandardError.write("Queue '\(queue.name)' holds as much as it may: waiting for room.")
+                }
                 let mayPut = progress.state.withLock { state in
                     state.isPutting = !state.isStopped
                     return state.isPutting

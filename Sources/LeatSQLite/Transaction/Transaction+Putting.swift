@@ -60,7 +60,7 @@ extension Transaction {
         } catch let failure as SQLFailure where failure.message.hasPrefix(Self.closedMessage) {
             throw LeatError(
                 .queueClosed,
-                "Queue '\(output.queue)' is closed, as it was sealed and every stage that feeds it has ended: nothing may follow, and nothing of this step was committed."
+                "Queue '\(output.queue)' is closed: it was sealed, and every stage that feeds it, if any does, has ended. Nothing of this step was committed; reopen the queue ('leat reopen') if more is to come."
             )
         }
         let due = output.due.time(at: now)

@@ -36,6 +36,9 @@ extension ModelRunner {
             try same(record.payload, item.payload, "payload")
             try same(record.key, item.key, "key")
             try same(record.group, item.group, "group")
+            if case .open(let due?) = item.fate, state == .waiting, item.hasTurn {
+                try same(record.dueAt, due, "due time")
+            }
             try same(record.origin, item.origin, "origin")
             try same(record.parent, item.parent, "parent")
             // Of an item that went through, a store need keep nothing but that.

@@ -161,4 +161,31 @@ struct RoutedTests {
                 Output(.text("two"), to: "even", due: .after(.seconds(3))),
             ])
     }
+
+    @Test("is refused when one stage puts into a queue by group and another without")
+    func orders() throws {
+        let grouped = QueueReference<Int>("n", order: .byGroup { "\($0)" })
+        let error = #expect(throws: LeatError.self) {
+            try Pipeline("p") {
+                Producer("sorted", to: grouped, repeating: { 1...3 })
+                Producer("mixed", to: QueueReference<Int>("n"), repeating: { 1...3 })
+                Consumer("keep", from: "n") { (_: Int) in }
+            }
+        }
+        #expect(error?.message.contains("'sorted' puts into queue 'n' by group, and stage 'mixed' without") == true)
+    }
+
+    @Test("has any number of values from a function that gives an array, and one where a value is an array")
+    func arrays() async throws {
+        let lists: QueueReference<[Int]> = "lists"
+        let basket = Basket<[Int]>()
+        try await Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...2 })
+            Transformer("each", from: "n", to: "m") { (n: Int) in [n, -n] }
+            Transformer("list", from: "m", to: lists) { (n: Int) in [n, n] }
+            Consumer("keep", from: lists) { (list: [Int]) in basket.add(list) }
+        }.runInMemory()
+
+        #expect(basket.all == [[1, 1], [-1, -1], [2, 2], [-2, -2]])
+    }
 }

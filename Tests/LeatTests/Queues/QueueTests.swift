@@ -412,4 +412,28 @@ struct QueueItemsTests {
         let error = await #expect(throws: LeatError.self) { try await numbers.put(4) }
         #expect(error?.code == .queueClosed)
     }
+
+    @Test("takes any duration, and what is longer than a century and a half for that", arguments: [1e10, 1e16, 9e18])
+    func longTimes(seconds: Double) async throws {
+        let long = Duration.seconds(Int64(seconds))
+        let store = MemoryStore()
+        let numbers = try await store.queue("numbers", of: Int.self)
+        try await numbers.put(1, due: .after(long))
+        try await numbers.put(contentsOf: [2, 3, 4])
+        let items = try #require(try await numbers.claim(upTo: 9, for: long).batch).items
+        try await items[0].renew(for: long)
+        try await items[0].fail(RetryError("429", .after(long)))
+        try await items[1].postpone(for: long, reason: "later")
+        try await items[2].retry(after: long, reason: "later")
+        #expect(try await numbers.status().waiting == 4)
+        #expect(Schedule.every(long).tick(after: 0) ?? 0 > 0)
+
+        try await numbers.put(5)
+        try await numbers.seal()
+        let service = QueueService(numbers, lease: long, timeout: long, logger: silent) { _ in }
+        let run = Task { try await service.run() }
+        while try await numbers.status().done == 0 { try await Task.sleep(for: .milliseconds(1)) }
+        run.cancel()
+        try await run.value
+    }
 }
