@@ -10,6 +10,9 @@ struct StageCall: Sendable {
         queue = stage.input
     }
 
+    /// Whether it is nothing but the call itself.
+    var isPlain: Bool { observation == nil }
+
     /// On one item; what it appends to the outputs carries its trace.
     func callAsFunction(
         _ body: @Sendable (Item, inout [Output]) async throws -> Void, _ item: Item, _ outputs: inout [Output]

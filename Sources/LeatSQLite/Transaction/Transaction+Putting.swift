@@ -54,8 +54,18 @@ extension Transaction {
             // What is the same for the whole run stays bound; the payload is bound where it lies, without a copy.
             insert.bind(.optional(output.key), at: 2)
             insert.bind(.optional(output.parent?.rawValue), at: 4)
-            insert.bind(.optional(hasGroups ? output.group : nil), at: 6)
-            insert.bind(.optional(output.headers.isEmpty ? nil : try Headers.text(output.headers)), at: 7)
+            // Most items have neither, and what is not bound is NULL.
+            let hasMore = output.group != nil || !output.headers.isEmpty
+            if hasMore {
+                insert.bind(.optional(hasGroups ? output.group : nil), at: 6)
+                insert.bind(.optional(output.headers.isEmpty ? nil : try Headers.text(output.headers)), at: 7)
+            }
+            defer {
+                if hasMore {
+                    insert.bind(.null, at: 6)
+                    insert.bind(.null, at: 7)
+                }
+            }
             try insert.run(payload: output.payload, at: 1)
         } catch let failure as SQLFailure where failure.message.hasPrefix(Self.closedMessage) {
             throw LeatError(
@@ -63,6 +73,7 @@ extension Transaction {
                 "Queue '\(output.queue)' is closed: it was sealed, and every stage that feeds it, if any does, has ended. Nothing of this step was committed; reopen the queue ('leat reopen') if more is to come."
             )
         }
+        if output.due == .now, output.priority == 0, output.group == nil { return true }
         let due = output.due.time(at: now)
         let id = ItemID(sql.lastInsertedID)
         if hasGroups, let group = output.group {
