@@ -35,9 +35,12 @@ final class Fixture: Sendable {
         return store
     }
 
-    /// A connection as `sqlite3` would have it, with none of our settings.
+    /// A connection as `sqlite3` would have it, with none of our settings. It waits for its turn, as the documentation tells
+    /// strangers to: a second after its work a store copies its log.
     func bare<T>(_ body: (Database) throws -> T) throws -> T {
-        try DatabaseQueue(path: path).writeWithoutTransaction(body)
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(30)
+        return try DatabaseQueue(path: path, configuration: configuration).writeWithoutTransaction(body)
     }
 
     static let line = try! Plan(
