@@ -29,6 +29,8 @@ internal import Musl
 public struct Queue<Value: Codable & Sendable>: Sendable {
     public let name: QueueName
     package let store: any Store
+    /// What it does is told to, if anybody listens.
+    let observation: Observation?
     package let coder: PayloadCoder<Value>
     package let taker: QueueTaker
     private let order: ItemOrder<Value>
@@ -36,6 +38,7 @@ public struct Queue<Value: Codable & Sendable>: Sendable {
     package init(_ name: QueueName, _ stage: StageSpec, order: ItemOrder<Value>, on store: any Store) {
         self.name = name
         self.order = order
+        observation = (store as? ObservedStore)?.observation
         self.store = store
         coder = PayloadCoder()
         taker = QueueTaker(stage, on: store, pid: getpid())
@@ -44,6 +47,7 @@ public struct Queue<Value: Codable & Sendable>: Sendable {
     private init(_ other: Queue, _ taker: QueueTaker) {
         name = other.name
         order = other.order
+        observation = other.observation
         store = other.store
         coder = other.coder
         self.taker = taker
@@ -130,7 +134,7 @@ extension Queue {
 
     private func put(_ outputs: [Output], waiting: Bool = true) async throws -> Int {
         if waiting { try await waitForRoom() }
-        guard let observation = (store as? ObservedStore)?.observation else { return try await store.put(outputs) }
+        guard let observation else { return try await store.put(outputs) }
         var outputs = outputs
         return try await observation.putting(into: name, &outputs) { try await store.put($0) }
     }

@@ -174,8 +174,7 @@ public struct QueueService<Value: Codable & Sendable>: Service {
         let activity = Activity(stage: item.held.lease.stage, queue: queue.name, runID: run, time: queue.store.time)
         activity.begin(item.item)
         try await withThrowingTaskGroup(of: Ending.self) { race in
-            let observation = (queue.store as? ObservedStore)?.observation
-            race.addTask { [handler] in
+            race.addTask { [handler, observation = queue.observation] in
                 do {
                     try await Activity.$current.withValue(activity) {
                         guard let observation else { return try await handler(item.value) }

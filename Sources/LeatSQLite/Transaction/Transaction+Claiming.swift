@@ -199,14 +199,15 @@ extension Transaction {
         if let lo = try sql(Self.orphanQuery).first(.text(queue.rawValue), .int(0), body: { $0.int(1) }) {
             return ItemID(lo)
         }
-        let first = try sql(Self.pastRowsQuery, queue).first(.int(frontier)) { ItemID($0.int(0)) }
-        return try first.flatMap { try exists($0, in: queue) ? $0 : nil }
+        // As far as one claim passes rows: what is further on has its turn later.
+        return try pathItems(queue, from: frontier, to: frontier &+ Self.passedAtOnce, limit: 1, claims: 0).first?.id
     }
 
     /// Moves the frontier past ids that have rows, a bounded number at a time: while there are enough rows that are ready
     /// nobody claims from it, and what is done past it could neither be forgotten nor pruned.
     private func passRows(_ queue: QueueName, frontier: Int64) throws {
-        let next = try sql(Self.pastRowsQuery, queue).first(.int(frontier)) { $0.int(0) } ?? frontier
+        let next =
+            try sql(Self.pastRowsQuery, queue).first(.int(frontier), .int(Self.passedAtOnce)) { $0.int(0) } ?? frontier
         guard next > frontier else { return }
         try sql(Self.frontierQuery).run(.text(queue.rawValue), .int(next))
         try forgetDone(queue, from: frontier, to: next - 1)
@@ -307,17 +308,19 @@ extension Transaction {
         LIMIT ?1
         """)
 
+    /// How many ids with rows one claim moves the frontier past, at most.
+    private static let passedAtOnce: Int64 = 500
     // Both by rowid; it stops at the first id without a row.
     static let pastRowsQuery = Query(
         """
         SELECT coalesce(
             (
                 SELECT i.id FROM q_{name} AS i
-                WHERE i.id >= ?1 AND i.id < ?1 + 500 AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id)
+                WHERE i.id >= ?1 AND i.id < ?1 + ?2 AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id)
                 ORDER BY i.id
                 LIMIT 1
             ),
-            min(?1 + 500, (SELECT coalesce(max(id), 0) + 1 FROM q_{name}))
+            min(?1 + ?2, (SELECT coalesce(max(id), 0) + 1 FROM q_{name}))
         )
         """)
 

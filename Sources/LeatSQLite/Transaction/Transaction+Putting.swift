@@ -73,7 +73,6 @@ extension Transaction {
                 "Queue '\(output.queue)' is closed: it was sealed, and every stage that feeds it, if any does, has ended. Nothing of this step was committed; reopen the queue ('leat reopen') if more is to come."
             )
         }
-        if output.due == .now, output.priority == 0, output.group == nil { return true }
         let due = output.due.time(at: now)
         let id = ItemID(sql.lastInsertedID)
         if hasGroups, let group = output.group {

@@ -180,7 +180,6 @@ extension StoreConformance {
 
             try equal(states[1], .waiting, "the state of the one behind")
             try equal(try await bench.item(3).attempts + bench.item(1).attempts, 1, "attempts charged")
-            bench.time.advance(by: .seconds(5))
         },
     ]
 }

@@ -1,5 +1,4 @@
 import Dispatch
-import Foundation
 import LeatTesting
 import Synchronization
 import Testing
@@ -10,12 +9,14 @@ import Testing
 @Suite("A worker claims ahead", .timeLimit(.minutes(1)))
 struct AheadTests {
     let basket = Basket<Int>()
+    /// Functions let it go on, so that how long a batch takes does not depend on the machine.
+    let time = ManualTime()
 
     @Test("and works on the next batch while one is committed, by items and by batches", arguments: [false, true])
     func overlaps(byBatches: Bool) async throws {
         let begun = DispatchSemaphore(value: 0)
         let commits = Tally()
-        var store = HookedStore()
+        var store = HookedStore(MemoryStore(time: time))
         // The commit of the second batch of the consumer ends when the third is worked on: a worker that did one after
         // the other would wait for ever.
         store.onCommit = { step in
@@ -25,7 +26,7 @@ struct AheadTests {
         @Sendable func see(_ number: Int) {
             basket.add(number)
             // A batch of so long is worked on beside the commit of another.
-            usleep(4000)
+            time.advance(by: .milliseconds(4))
             if number == 7 { begun.signal() }
         }
         let keep =
@@ -44,7 +45,7 @@ struct AheadTests {
 
     @Test("but not where what it puts is bounded")
     func bounded() async throws {
-        let store = MemoryStore()
+        let store = MemoryStore(time: time)
         let most = Atomic(0)
         let run = try await Pipeline("p") {
             Producer("numbers", to: "n", repeating: { 1...100 })
@@ -52,7 +53,7 @@ struct AheadTests {
                 let held = try await store.queues().first { $0.queue == "n" }?.leased ?? 0
                 most.max(Int(held), ordering: .relaxed)
                 // A batch of six milliseconds is one beside which the next would be claimed.
-                usleep(1500)
+                time.advance(by: .microseconds(1500))
                 return n
             }.batch(4)
             Consumer("keep", from: "m") { (n: Int) in basket.add(n) }.capacity(50)
@@ -159,10 +160,10 @@ struct AheadTests {
         #expect(basket.all.filter { $0 < 0 } == (1...12).map { -$0 })
     }
 
-    @Test("and loses nothing of what it has ahead when a step is refused", arguments: [1, 2, 3])
+    @Test("and loses nothing of what it has ahead when a step is refused (invariant 6)", arguments: [1, 2, 3])
     func refused(number: Int) async throws {
         let commits = Tally()
-        var store = HookedStore()
+        var store = HookedStore(MemoryStore(time: time))
         store.onCommit = { step in
             guard step.stage == "keep", commits.add() == number else { return }
             throw LeatError(.stepRefused, "not this one")
@@ -175,7 +176,7 @@ struct AheadTests {
                 "keep", from: "n",
                 batch: { (all: [Int]) in
                     // It pays beside the first ones, and no more.
-                    if batches.add() < number { usleep(6000) }
+                    if batches.add() < number { time.advance(by: .milliseconds(6)) }
                     for value in all { basket.add(value) }
                 }
             ).batch(3).retry(RetryPolicy(attempts: 2, base: .zero))
@@ -186,7 +187,7 @@ struct AheadTests {
         #expect(Set(basket.all) == Set(1...12))
     }
 
-    @Test("and charges the one of several whose step is refused, and works on no other again")
+    @Test("and charges the one of several whose step is refused, and works on no other again (invariant 3)")
     func refusedSideBySide() async throws {
         var store = HookedStore()
         store.onCommit = { step in
@@ -208,7 +209,7 @@ struct AheadTests {
         #expect(basket.all.sorted() == [1, 2, 3, 4, 5, 5, 6, 7, 8])
     }
 
-    @Test("and gives up only the lease that was taken away, of several that it holds")
+    @Test("and gives up only the lease that was taken away, of several that it holds (invariant 2)")
     func takenAway() async throws {
         let store = MemoryStore()
         let run = try await Pipeline("p") {
