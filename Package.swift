@@ -23,6 +23,7 @@ let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "sw
 let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 // The type of swift-subprocess's file descriptors; on Darwin it comes with the system.
 let system: Target.Dependency = .product(
     name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux]))
@@ -46,6 +47,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.10.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0", traits: []),
         .package(url: "https://github.com/apple/swift-system", from: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
     targets: [
         .target(name: "Leat", dependencies: [logging, lifecycle, metrics, tracing], swiftSettings: settings),
@@ -63,9 +65,13 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "LeatCommands", dependencies: ["Leat", "LeatProcess", lifecycle, logging, yams],
+            swiftSettings: settings),
+        .target(
             name: "LeatCLI",
             dependencies: [
-                "Leat", "LeatSQLite", "LeatProcess", "LeatSupervisor", arguments, lifecycle, signals, logging,
+                "Leat", "LeatCommands", "LeatSQLite", "LeatProcess", "LeatSupervisor", arguments, lifecycle, signals,
+                logging,
             ],
             swiftSettings: settings
         ),
@@ -170,6 +176,11 @@ let package = Package(
             swiftSettings: settings
         ),
         .testTarget(name: "LeatProcessTests", dependencies: ["Leat", "LeatProcess"], swiftSettings: settings),
+        .testTarget(
+            name: "LeatCommandsTests",
+            dependencies: ["Leat", "LeatCommands", "LeatProcess", logging],
+            swiftSettings: settings
+        ),
         .testTarget(name: "LeatSupervisorTests", dependencies: ["Leat", "LeatSupervisor"], swiftSettings: settings),
         .testTarget(
             name: "LeatCLITests",

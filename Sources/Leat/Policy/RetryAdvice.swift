@@ -55,6 +55,26 @@ public struct RetryError: AdvisingError, CustomStringConvertible {
     }
 }
 
+/// An error that no item is to blame for: the stage itself is broken, whatever it works on.
+///
+/// What was in hand is handed back uncharged, and the stage's own failures are counted
+/// (``PipelineStage/crashes(_:)``); one that no repetition can mend fails the stage at once.
+///
+/// ```swift
+/// guard let key = ProcessInfo.processInfo.environment["API_KEY"] else {
+///     throw StageError("API_KEY is not set", .never)
+/// }
+/// ```
+public struct StageError: AdvisingError, CustomStringConvertible {
+    public let description: String
+    public let retryAdvice: RetryAdvice
+
+    public init(_ reason: String, _ advice: RetryAdvice = .backOff) {
+        description = reason
+        retryAdvice = advice
+    }
+}
+
 extension Failure {
     /// How long the item waits before its next attempt.
     ///

@@ -1,17 +1,17 @@
 /// Lines out of pieces of bytes as they come: what is read at once need not end with a line.
-struct LineSplitter: Sendable {
+package struct LineSplitter: Sendable {
     private var rest: [UInt8] = []
     /// How many bytes of it are known to hold no end.
     private var seen = 0
     private let limit: Int
 
-    struct TooLong: Error {}
+    package struct TooLong: Error {}
 
     /// - Parameter limit: how many bytes a line may have.
-    init(limit: Int) { self.limit = limit }
+    package init(limit: Int) { self.limit = limit }
 
     /// The lines that a piece completes, without their ends.
-    mutating func add(_ piece: some Sequence<UInt8>) throws -> [[UInt8]] {
+    package mutating func add(_ piece: some Sequence<UInt8>) throws -> [[UInt8]] {
         rest += piece
         var lines: [[UInt8]] = []
         var start = rest.startIndex
@@ -27,7 +27,7 @@ struct LineSplitter: Sendable {
     }
 
     /// The last line, if it has no end.
-    mutating func finish() -> [UInt8]? {
+    package mutating func finish() -> [UInt8]? {
         defer { (rest, seen) = ([], 0) }
         return rest.isEmpty ? nil : rest
     }

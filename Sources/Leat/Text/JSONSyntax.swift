@@ -1,13 +1,13 @@
 /// Whether bytes are one JSON text (RFC 8259), and nothing else: what others read as JSON must be it.
 ///
 /// Foundation's decoder takes trailing commas, leading zeros and other encodings.
-struct JSONSyntax {
+package struct JSONSyntax {
     private let bytes: [UInt8]
     private var place = 0
     /// Deeper nesting is refused: whoever reads it would run out of stack.
     private static let deepest = 500
 
-    static func isValid(_ bytes: some Collection<UInt8>) -> Bool {
+    package static func isValid(_ bytes: some Collection<UInt8>) -> Bool {
         let bytes = Array(bytes)
         guard String(validating: bytes, as: UTF8.self) != nil else { return false }
         var syntax = JSONSyntax(bytes: bytes)
