@@ -58,7 +58,7 @@ let package = Package(
             resources: [.embedInCode("Migrations")],
             swiftSettings: settings
         ),
-        .target(name: "LeatProcess", dependencies: ["Leat", subprocess, system], swiftSettings: settings),
+        .target(name: "LeatProcess", dependencies: ["Leat", lifecycle, subprocess, system], swiftSettings: settings),
         .target(
             name: "LeatSupervisor",
             dependencies: ["Leat", "LeatProcess", lifecycle, signals, logging],

@@ -26,6 +26,22 @@ package enum Termination: Sendable, Hashable {
         }
     }
 
+    /// As shells tell it: the status, or 128 and the signal's number.
+    package var status: Int32 {
+        switch self {
+        case .exited(let status): status
+        case .signalled(let signal): 128 + signal
+        }
+    }
+
+    /// `exited with status 3`, `was ended by signal 9 (SIGKILL)`.
+    package var words: String {
+        switch self {
+        case .exited(let status): "exited with status \(status)"
+        case .signalled(let signal): "was ended by \(Self.name(of: signal))"
+        }
+    }
+
     private static func name(of signal: Int32) -> String {
         let name: String? =
             switch signal {
@@ -35,6 +51,7 @@ package enum Termination: Sendable, Hashable {
             case SIGILL: "SIGILL"
             case SIGTRAP: "SIGTRAP"
             case SIGABRT: "SIGABRT"
+            case SIGKILL: "SIGKILL"
             case SIGBUS: "SIGBUS"
             case SIGFPE: "SIGFPE"
             case SIGSEGV: "SIGSEGV"

@@ -78,14 +78,26 @@ extension SourceRun {
     func pump<Values: AsyncSequence & SendableMetatype, Tracker: SourceTracker>(
         from values: @escaping @Sendable () async throws -> Values, _ start: Tracker
     ) async throws where Tracker.Element == Values.Element {
-        let feed = Feed<Values.Element>(limit: batch)
+        try await pump(start) { put in
+            for try await value in try await values() {
+                guard await put(value) else { return }
+            }
+        }
+    }
+
+    /// Takes what a function gives, to its end, in chunks.
+    ///
+    /// - Parameter function: gives a value to its argument, which waits for room and tells whether more is wanted.
+    package func pump<Tracker: SourceTracker>(
+        _ start: Tracker,
+        from function: @escaping @Sendable (@escaping @Sendable (Tracker.Element) async -> Bool) async throws -> Void
+    ) async throws {
+        let feed = Feed<Tracker.Element>(limit: batch)
         try await withTaskCancellationOrGracefulShutdownHandler {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask {
                     do {
-                        for try await value in try await values() {
-                            guard await feed.put(value) else { return }
-                        }
+                        try await function { await feed.put($0) }
                         feed.end(nil)
                     } catch {
                         feed.end(error)
@@ -145,9 +157,8 @@ private struct ChunkCollector<Tracker: SourceTracker> {
     var isEmpty: Bool { outputs.isEmpty }
 
     mutating func add(_ value: Tracker.Element, at now: Int64) throws {
-        guard let output = try tracker.take(value) else { return }
         if outputs.isEmpty { began = now }
-        outputs.append(output)
+        try tracker.take(value, into: &outputs)
     }
 
     func isDue(at now: Int64) -> Bool {
@@ -163,7 +174,7 @@ private struct ChunkCollector<Tracker: SourceTracker> {
     }
 
     mutating func takeLast() throws -> SourceChunk {
-        try tracker.finish()
+        try tracker.finish(into: &outputs)
         var chunk = try take()
         chunk.isLast = true
         return chunk

@@ -5,14 +5,14 @@ internal import Foundation
 #endif
 
 /// Turns a producer's elements into outputs, and knows the cursor that follows the last one.
-protocol SourceTracker: Sendable {
+package protocol SourceTracker: Sendable {
     associatedtype Element: Sendable
-    /// The output of an element; `nil` when an earlier run has put it.
-    mutating func take(_ element: Element) throws -> Output?
-    /// The cursor behind the last element that was taken.
+    /// Appends what is made of an element, unless an earlier run has put it.
+    mutating func take(_ element: Element, into outputs: inout [Output]) throws
+    /// The cursor behind the last output.
     func cursor() throws -> String?
-    /// The sequence is at its end.
-    mutating func finish() throws
+    /// The sequence is at its end; what is left may be appended.
+    mutating func finish(into outputs: inout [Output]) throws
 }
 
 /// Elements that bring their cursors.
@@ -39,10 +39,9 @@ struct CursorTracker<Value: Codable & Sendable, Cursor: Codable & Sendable>: Sou
         }
     }
 
-    mutating func take(_ element: Sourced<Value, Cursor>) throws -> Output? {
-        let output = try queue.output(element.value, key: element.key)
+    mutating func take(_ element: Sourced<Value, Cursor>, into outputs: inout [Output]) throws {
+        outputs.append(try queue.output(element.value, key: element.key))
         last = element.cursor
-        return output
     }
 
     /// Encoded once a chunk, not once an element.
@@ -53,7 +52,7 @@ struct CursorTracker<Value: Codable & Sendable, Cursor: Codable & Sendable>: Sou
         return String(decoding: try encoder.encode(last), as: UTF8.self)
     }
 
-    mutating func finish() {}
+    mutating func finish(into outputs: inout [Output]) {}
 }
 
 /// Elements that are the same in every run: their count is the cursor, their hash the proof.
@@ -88,7 +87,7 @@ struct RepeatingTracker<Value: Codable & Sendable>: SourceTracker {
         }
     }
 
-    mutating func take(_ element: Value) throws -> Output? {
+    mutating func take(_ element: Value, into outputs: inout [Output]) throws {
         let payload = try queue.coder.encode(element)
         count += 1
         switch payload {
@@ -97,14 +96,16 @@ struct RepeatingTracker<Value: Codable & Sendable>: SourceTracker {
         }
         // A byte that no text holds, so that where a value ends counts too.
         hash.add(CollectionOfOne(0xFF))
-        guard let saved, count <= saved.count else { return queue.output(payload, of: element) }
+        guard let saved, count <= saved.count else {
+            outputs.append(queue.output(payload, of: element))
+            return
+        }
         if count == saved.count, hash.text != saved.hash {
             throw LeatError(
                 .cannotResume,
                 "Producer '\(id)' can't go on: the first \(saved.count) values of its sequence are not those that it put before; give the same sequence again, or start with a new file."
             )
         }
-        return nil
     }
 
     func cursor() throws -> String? {
@@ -113,7 +114,7 @@ struct RepeatingTracker<Value: Codable & Sendable>: SourceTracker {
         return "{\"count\":\(count),\"hash\":\"\(hash.text)\"}"
     }
 
-    mutating func finish() throws {
+    mutating func finish(into outputs: inout [Output]) throws {
         guard let saved, count < saved.count else { return }
         throw LeatError(
             .cannotResume,
@@ -138,12 +139,12 @@ struct LooseTracker<Value: Codable & Sendable>: SourceTracker {
         guard hold.emitted == 0 else { throw cannotResume(hold, "its values have neither cursors nor keys") }
     }
 
-    mutating func take(_ element: Value) throws -> Output? {
-        try queue.output(element, key: key?(element))
+    mutating func take(_ element: Value, into outputs: inout [Output]) throws {
+        outputs.append(try queue.output(element, key: key?(element)))
     }
 
     func cursor() -> String? { nil }
-    mutating func finish() {}
+    mutating func finish(into outputs: inout [Output]) {}
 }
 
 private func cannotResume(_ hold: ShardHold, _ why: String) -> LeatError {

@@ -36,6 +36,12 @@ package struct PreparedBatch<Call> {
     /// The user's function on the accepted items.
     package var call: Call
 
+    package init(_ accepted: [Item], rejected: [ItemID: Failure], call: Call) {
+        self.accepted = accepted
+        self.rejected = rejected
+        self.call = call
+    }
+
     package init<In>(_ items: [Item], _ coder: PayloadCoder<In>, call: ([In]) -> Call) {
         accepted = []
         rejected = [:]

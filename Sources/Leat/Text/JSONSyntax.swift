@@ -117,3 +117,52 @@ package struct JSONSyntax {
         return place > start
     }
 }
+
+// MARK: Parts
+
+extension JSONSyntax {
+    /// The members of an object as they are written, or `nil` if it is not one, or not JSON.
+    static func members(of bytes: [UInt8]) -> [(name: Range<Int>, value: Range<Int>)]? {
+        var members: [(Range<Int>, Range<Int>)] = []
+        let isObject = whole(bytes, UInt8(ascii: "{")) { syntax in
+            syntax.list(closing: "}") { syntax in
+                let start = syntax.place
+                guard syntax.string() else { return false }
+                let name = start..<syntax.place
+                syntax.skipBlanks()
+                guard syntax.take(":") else { return false }
+                syntax.skipBlanks()
+                let value = syntax.place
+                guard syntax.value(depth: 1) else { return false }
+                members.append((name, value..<syntax.place))
+                return true
+            }
+        }
+        return isObject ? members : nil
+    }
+
+    /// The elements of an array as they are written, or `nil` if it is not one, or not JSON.
+    static func elements(of bytes: [UInt8]) -> [Range<Int>]? {
+        var elements: [Range<Int>] = []
+        let isArray = whole(bytes, UInt8(ascii: "[")) { syntax in
+            syntax.list(closing: "]") { syntax in
+                let start = syntax.place
+                guard syntax.value(depth: 1) else { return false }
+                elements.append(start..<syntax.place)
+                return true
+            }
+        }
+        return isArray ? elements : nil
+    }
+
+    private static func whole(
+        _ bytes: [UInt8], _ opening: UInt8, _ list: (inout JSONSyntax) -> Bool
+    ) -> Bool {
+        guard String(validating: bytes, as: UTF8.self) != nil else { return false }
+        var syntax = JSONSyntax(bytes: bytes)
+        syntax.skipBlanks()
+        guard syntax.next == opening, list(&syntax) else { return false }
+        syntax.skipBlanks()
+        return syntax.place == bytes.count
+    }
+}

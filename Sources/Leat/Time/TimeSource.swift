@@ -32,3 +32,12 @@ extension Duration {
     /// Seconds as a number, for people and arithmetic.
     package var seconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
 }
+
+extension Duration {
+    /// For a person: `2 s`, `1.5 s`, `250 ms`.
+    package var words: String {
+        let milliseconds = milliseconds
+        if milliseconds % 1000 == 0 { return "\(milliseconds / 1000) s" }
+        return milliseconds > 1000 ? "\(Double(milliseconds) / 1000) s" : "\(milliseconds) ms"
+    }
+}

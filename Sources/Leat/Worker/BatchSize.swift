@@ -2,8 +2,8 @@
 ///
 /// Many at once make few transactions; but who takes slow items in large batches keeps them from others, and does more of
 /// them again after a crash. So it follows the time that items are measured to take.
-struct BatchSize {
-    private(set) var current: Int
+package struct BatchSize: Sendable {
+    package private(set) var current: Int
     private let least: Int
     private let most: Int
 
@@ -13,14 +13,14 @@ struct BatchSize {
     /// - Parameters:
     ///   - most: what the stage allows.
     ///   - concurrency: how many items are worked on at once, and asked for at least.
-    init(most: Int, concurrency: Int = 1) {
+    package init(most: Int, concurrency: Int = 1) {
         self.most = most
         least = min(most, concurrency)
         current = min(most, max(least, 8))
     }
 
     /// Falls at once, and doubles at most.
-    mutating func worked(_ items: Int, in duration: Duration) {
+    package mutating func worked(_ items: Int, in duration: Duration) {
         guard items > 0 else { return }
         let each = max(duration.seconds / Double(items), 1e-9)
         let ideal = Int(min(Self.target.seconds / each, 1e9))

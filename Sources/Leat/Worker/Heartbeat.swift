@@ -147,7 +147,7 @@ final class Heartbeat: Sendable {
     }
 
     private func report(_ overdue: Activity.Overdue, _ worker: WorkerID) {
-        let limit = text(stage.timeout)
+        let limit = stage.timeout.words
         let what = overdue.item.map { "item \($0)" } ?? "the call in hand"
         guard isProcess else {
             logger.error("Stage '\(stage.name)' had no result for \(what) within \(limit); it is waited for.")
@@ -179,7 +179,7 @@ extension Heartbeat {
             return
         }
         if !isWritten.wait(for: patience) {
-            logger.error("The timeout could not be written down within \(text(patience)); others find out.")
+            logger.error("The timeout could not be written down within \(patience.words); others find out.")
         }
     }
 }
@@ -218,11 +218,4 @@ struct Pulse {
         lastReported = overdue.serial
         return true
     }
-}
-
-/// A duration for a person: `2 s`, `1.5 s`, `250 ms`.
-private func text(_ duration: Duration) -> String {
-    let milliseconds = duration.milliseconds
-    if milliseconds % 1000 == 0 { return "\(milliseconds / 1000) s" }
-    return milliseconds > 1000 ? "\(Double(milliseconds) / 1000) s" : "\(milliseconds) ms"
 }

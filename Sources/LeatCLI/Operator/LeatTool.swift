@@ -1,4 +1,5 @@
 package import ArgumentParser
+internal import LeatProcess
 
 /// The `leat` command: looks at a database of any pipeline and gives orders, whether it runs or rests.
 package struct LeatTool: AsyncParsableCommand {
@@ -13,6 +14,7 @@ package struct LeatTool: AsyncParsableCommand {
                 """,
             version: "0.1.0",
             subcommands: [
+                RunFileCommand.self, WorkerFileCommand.self,
                 PutCommand.self, TakeCommand.self, QueuesCommand.self, SealCommand.self, ReopenCommand.self,
                 StatusCommand.self, MetricsCommand.self, VerifyCommand.self, PeekCommand.self, DeadCommand.self,
                 AttemptsCommand.self,
@@ -26,7 +28,11 @@ package struct LeatTool: AsyncParsableCommand {
 
     /// Runs the command line and ends the process.
     @concurrent
-    package static func main() async { await CommandRunner.main(LeatTool.self) }
+    package static func main() async {
+        // Before anything else: then it is not the tool, but the guardian of a worker's commands.
+        Guardian.serve(CommandLine.arguments)
+        await CommandRunner.main(LeatTool.self)
+    }
 }
 
 struct DatabaseArgument: ParsableArguments {

@@ -20,10 +20,13 @@ struct ProgramRun: Sendable {
     private let supervisor: Supervisor
     private let logger: Logger
 
-    /// - Parameter lease: in seconds, handed on to the workers.
+    /// - Parameters:
+    ///   - lease: in seconds, handed on to the workers.
+    ///   - worker: the arguments that make this executable a worker of a stage.
     /// - Throws: ``LeatError`` when this executable's own path can't be found.
     init(
-        pipeline: Pipeline, database: OpenStore, workers: [StageName: Int], lease: Double, display: RunDisplay
+        pipeline: Pipeline, database: OpenStore, workers: [StageName: Int], lease: Double, display: RunDisplay,
+        worker: @escaping @Sendable (StageName) -> [String] = { ["worker", $0.rawValue] }
     ) throws {
         self.pipeline = pipeline
         self.database = database
@@ -41,8 +44,8 @@ struct ProgramRun: Sendable {
                 let log = database.log(of: slot)
                 return ChildCommand(
                     executable,
-                    [
-                        "worker", slot.stage.rawValue, "--db", database.path, "--lease", "\(lease)",
+                    worker(slot.stage) + [
+                        "--db", database.path, "--lease", "\(lease)",
                         "--supervisor", "\(getpid())", "--log", log,
                     ], log: log)
             },

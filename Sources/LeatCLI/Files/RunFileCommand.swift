@@ -1,0 +1,36 @@
+internal import ArgumentParser
+internal import Leat
+internal import LeatCommands
+
+/// `leat run FILE`: runs a pipeline file, or resumes what an earlier run has left.
+struct RunFileCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Runs a pipeline file, or resumes what an earlier run has left.",
+        discussion: """
+            The stages are commands, run by worker processes; what is settled is never done again, so the same command \
+            resumes. SIGTERM or SIGINT drains: workers finish and commit what they have in hand. A second signal kills \
+            them. 'leat init' writes a file to begin with, 'leat validate' tells what one promises.
+            """)
+
+    @OptionGroup var source: FileArgument
+    @OptionGroup var database: FileDatabaseOptions
+    @OptionGroup var lease: LeaseOptions
+    @Option(help: ArgumentHelp("How many workers a stage has; once a stage.", valueName: "stage=n"))
+    var workers: [WorkerCount] = []
+    @OptionGroup var parameters: ParameterOptions
+    @Flag(help: "Print nothing but errors.")
+    var quiet = false
+    @OptionGroup var output: FormatOptions
+
+    func run() async throws {
+        let file = try FilePipeline(source.file, database: database.path, parameters)
+        let (database, pipeline) = try await file.open(creating: true, lease: lease, host: .idle)
+        let run = try ProgramRun(
+            pipeline: pipeline, database: database, workers: try WorkerCount.counts(workers, of: pipeline),
+            lease: lease.lease,
+            display: RunDisplay(quiet ? .none : .chosen(by: output.format), pipeline: pipeline.name),
+            worker: { ["worker", file.file.path, $0.rawValue] })
+        throw try await run.run().code
+    }
+}

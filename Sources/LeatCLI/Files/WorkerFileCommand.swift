@@ -1,0 +1,39 @@
+internal import ArgumentParser
+internal import Leat
+internal import LeatCommands
+internal import Logging
+
+/// `leat worker FILE STAGE`: runs one worker of one stage of a pipeline file.
+struct WorkerFileCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "worker",
+        abstract: "Runs one worker of a stage of a pipeline file, until nothing is left for it to do.",
+        discussion: """
+            It waits for what other stages still have to put, so workers may be started in any order, by hand or by \
+            systemd. SIGTERM or SIGINT drains: it finishes and commits what it has in hand, and hands back the rest.
+            """)
+
+    @OptionGroup var source: FileArgument
+    @Argument(help: "The stage's name.")
+    var stage: String
+    @OptionGroup var database: FileDatabaseOptions
+    @OptionGroup var lease: LeaseOptions
+    @OptionGroup var parameters: ParameterOptions
+    @Option(help: ArgumentHelp("The process that started it and watches it.", visibility: .hidden))
+    var supervisor: Int32?
+    @Option(help: ArgumentHelp("Where its words go.", visibility: .hidden))
+    var log: String?
+
+    func run() async throws {
+        let lifeline = supervisor.map { _ in WorkerLifeline.watch() }
+        let file = try FilePipeline(source.file, database: database.path, parameters)
+        let name = try stageName(stage, in: file.file.plan(parameters: [:]))
+        var logger = ConsoleLog.logger("leat.command", level: .info, through: nil)
+        logger[metadataKey: "stage"] = "\(name)"
+        let (database, pipeline) = try await file.open(
+            creating: supervisor == nil, lease: lease, host: .worker(logger))
+        let run = WorkerRun(
+            stage: name, pipeline: pipeline, database: database, supervisor: supervisor, lifeline: lifeline, log: log)
+        throw try await run.run().code
+    }
+}

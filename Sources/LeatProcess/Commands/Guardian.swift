@@ -1,0 +1,192 @@
+internal import Leat
+internal import Subprocess
+internal import Synchronization
+
+#if canImport(System)
+internal import System
+#else
+internal import SystemPackage
+#endif
+
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
+/// A small process beside a worker that ends the worker's commands when the worker is gone, however it went.
+///
+/// It holds the reading end of a pipe from the worker and knows the process groups of its commands: the end of the pipe
+/// ends them. What has left its group is found by a variable of its environment, where the system shows those (Linux).
+///
+/// It is this same executable, called with ``word``; a program that starts one must call ``serve(_:)`` first thing.
+package final class Guardian: Sendable {
+    /// The first argument by which an executable knows that it is to be a guardian.
+    package static let word = "guardian"
+    /// The variable that marks a worker's commands.
+    package static let variable = "LEAT_WORKER"
+
+    /// The variable's value.
+    package let mark: String
+    private let executable: String
+    private let state: Mutex<State>
+
+    private struct State {
+        var pipe: Int32
+        var groups: Set<Int32> = []
+    }
+
+    /// Starts one.
+    ///
+    /// - Parameter executable: this program, or another that can be a guardian.
+    /// - Throws: ``LeatError`` when it can't be started.
+    package static func start(_ executable: String) throws -> Guardian {
+        let mark = String(UInt64.random(in: .min ... .max), radix: 16)
+        return Guardian(executable, mark, try spawn(executable, mark))
+    }
+
+    private init(_ executable: String, _ mark: String, _ pipe: Int32) {
+        self.executable = executable
+        self.mark = mark
+        state = Mutex(State(pipe: pipe))
+    }
+
+    /// - Returns: the writing end of its pipe.
+    private static func spawn(_ executable: String, _ mark: String) throws -> Int32 {
+        var ends: [Int32] = [0, 0]
+        guard pipe(&ends) == 0 else {
+            throw LeatError(.storeFailed, "No pipe for the guardian: \(String(cString: strerror(errno))).")
+        }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        let input = FileDescriptor(rawValue: ends[0])
+        var options = PlatformOptions()
+        // Ctrl-C in the terminal is not for it.
+        options.processGroupID = 0
+        // It lives as long as this process, and nobody waits for it: awaiting it only reaps it, should it end before.
+        Task.detached { [options] in
+            do {
+                _ = try await Subprocess.run(
+                    .path(FilePath(executable)), arguments: [word, mark], environment: .custom([:]),
+                    platformOptions: options, input: .fileDescriptor(input, closeAfterSpawningProcess: true),
+                    output: .discarded, error: .discarded)
+            } catch {
+                // The pipe breaks, which the next command's registration finds.
+            }
+        }
+        return ends[1]
+    }
+
+    /// A command has begun.
+    package func hold(_ group: Int32) {
+        state.withLock { state in
+            state.groups.insert(group)
+            tell("+\(group)\n", &state)
+        }
+    }
+
+    /// A command has ended, with all of its group.
+    package func release(_ group: Int32) {
+        state.withLock { state in
+            state.groups.remove(group)
+            tell("-\(group)\n", &state)
+        }
+    }
+
+    /// A line is shorter than what a pipe takes as a whole, and the guardian reads at once, so nobody waits here.
+    private func tell(_ line: String, _ state: inout State) {
+        if Self.write(line, to: state.pipe) { return }
+        // It is gone, which nobody should do to it. Another one takes its place.
+        close(state.pipe)
+        state.pipe = -1
+        // Where even that fails the commands end with the worker's own hand only.
+        guard let pipe = try? Self.spawn(executable, mark) else { return }
+        state.pipe = pipe
+        _ = Self.write(state.groups.map { "+\($0)\n" }.joined(), to: pipe)
+    }
+
+    private static func write(_ text: String, to pipe: Int32) -> Bool {
+        var bytes = Array(text.utf8)[...]
+        while !bytes.isEmpty {
+            let count = bytes.withUnsafeBytes { buffer in
+                #if canImport(Darwin)
+                Darwin.write(pipe, buffer.baseAddress, buffer.count)
+                #elseif canImport(Glibc)
+                Glibc.write(pipe, buffer.baseAddress, buffer.count)
+                #elseif canImport(Musl)
+                Musl.write(pipe, buffer.baseAddress, buffer.count)
+                #endif
+            }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            bytes = bytes.dropFirst(count)
+        }
+        return true
+    }
+}
+
+// MARK: - The guardian itself
+
+extension Guardian {
+    /// Is a guardian until its worker is gone, if the command line says so; otherwise returns at once.
+    package static func serve(_ arguments: [String]) {
+        guard arguments.count == 3, arguments[1] == word else { return }
+        // It ends when its work is done, and not before: whoever ends a terminal's processes means the worker.
+        for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGPIPE] { signal(number, SIG_IGN) }
+        var groups: Set<Int32> = []
+        while let line = readLine() {
+            guard let group = Int32(line.dropFirst()), group > 1 else { continue }
+            if line.hasPrefix("+") { groups.insert(group) } else { groups.remove(group) }
+        }
+        endAll(groups, mark: arguments[2])
+        exit(0)
+    }
+
+    /// Until nothing is found any more: what is being ended may just have started something else.
+    private static func endAll(_ groups: Set<Int32>, mark: String) {
+        for _ in 0..<100 {
+            var isFound = false
+            for group in groups where kill(-group, SIGKILL) == 0 { isFound = true }
+            for process in marked(mark) {
+                isFound = true
+                kill(process, SIGKILL)
+            }
+            if !isFound { return }
+            usleep(20_000)
+        }
+    }
+
+    /// The processes that carry the mark in their environment, as they were started.
+    static func marked(_ mark: String) -> [Int32] {
+        let wanted = Array("\(variable)=\(mark)".utf8)
+        guard let folder = opendir("/proc") else { return [] }
+        defer { closedir(folder) }
+        var found: [Int32] = []
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            guard let process = Int32(name), process != getpid(), holds(wanted, "/proc/\(name)/environ") else {
+                continue
+            }
+            found.append(process)
+        }
+        return found
+    }
+
+    /// A zombie's is empty, another user's can't be opened.
+    private static func holds(_ wanted: [UInt8], _ path: String) -> Bool {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = read(descriptor, &buffer, buffer.count)
+            guard count > 0 else { break }
+            bytes += buffer[..<count]
+        }
+        return bytes.split(separator: 0).contains { $0.elementsEqual(wanted) }
+    }
+}

@@ -1,0 +1,127 @@
+import Foundation
+import Leat
+import Testing
+
+@testable import LeatCommands
+
+@Suite("Mode stream")
+struct StreamModeTests {
+    private let objects = #"{shell: 'seq COUNT | awk "{print \"{\\\"id\\\":\" \$1 \"}\"}"'}"#
+
+    private func objects(_ count: Int) -> String { objects.replacingOccurrences(of: "COUNT", with: "\(count)") }
+
+    @Test("answers a line with a line, and each once, even if the command holds them back")
+    func filter() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+
+        let run = try await test.transform(2000, "transform: [sed, s/$/x/]\nmode: stream\nordered: trust")
+
+        #expect(run.outcome == .complete)
+        #expect(try test.lines("out") == (1...2000).map { "\($0)x" })
+    }
+
+    @Test("puts nothing for an empty line")
+    func empty() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+
+        let run = try await test.transform(
+            10, "transform: {shell: 'awk \"{print \\$1 % 2 ? \\$1 : \\\"\\\"}\"'}\nmode: stream\nordered: trust")
+
+        #expect(run.outcome == .complete)
+        #expect(try test.lines("out") == ["1", "3", "5", "7", "9"])
+        #expect(run["work"]?.done == 10)
+    }
+
+    @Test(
+        "finds a filter that answers nothing, or twice, or something else, by the echo, and blames the line alone",
+        arguments: [
+            "/:42}/ {next} {print}", "{print} /:42}/ {print}", "/:42}/ {print \"{}\"; next} {print}",
+            "/:42}/ {exit 1} {print}", "/:42}/ {print \"log\"} {print}",
+        ])
+    func echo(program: String) async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+        try test.write(program, to: "filter.awk")
+
+        let run = try await test.transform(
+            100, "transform: [awk, -f, filter.awk]\nmode: stream\necho: id", producer: objects(100))
+
+        #expect(run.outcome == .completeWithErrors)
+        #expect(try await test.dead() == [#"{"id":42}"#])
+        let expected = (1...100).filter { $0 != 42 }.map { "{\"id\":\($0)}" }
+        #expect(Set(try test.lines("out")) == Set(expected))
+        #expect(try test.lines("out").count == 99)
+    }
+
+    @Test("refuses an item without the field that is to be repeated, and no other")
+    func noEcho() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+
+        let run = try await test.transform(
+            3, "transform: [cat]\nmode: stream\necho: id",
+            producer: #"{shell: 'echo "{\"id\":1}"; echo no; echo "{\"id\":3}"'}"#)
+
+        #expect(run.outcome == .completeWithErrors)
+        #expect(try await test.dead() == ["no"])
+        #expect(try test.lines("out") == [#"{"id":1}"#, #"{"id":3}"#])
+    }
+
+    @Test("goes on with another process when one has had enough")
+    func head() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+
+        let run = try await test.transform(20, "transform: [head, -n, '3']\nmode: stream\nordered: trust")
+
+        #expect(run.outcome == .complete)
+        #expect(try test.lines("out") == (1...20).map(String.init))
+        #expect(run["work"]?.failures == 0)
+    }
+
+    @Test("fails the stage when it took the order on trust and lines are missing, or left over")
+    func trust() async throws {
+        for filter in ["grep -v 7", "sed p"] {
+            let test = try CommandRun()
+            defer { test.remove() }
+
+            let run = try await test.transform(
+                60, "transform: {shell: '\(filter)'}\nmode: stream\nordered: trust")
+
+            #expect(run.outcome == .failed, "\(filter)")
+            #expect(run["work"]?.dead == 0)
+        }
+    }
+
+    @Test("charges an item that gets no answer in time, and ends the command")
+    func timeout() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+
+        let run = try await test.transform(
+            8,
+            "transform: {shell: 'while read n; do [ $n = 5 ] && sleep 600; echo $n; done'}\nmode: stream\nordered: trust\ntimeout: 300ms"
+        )
+
+        #expect(run.outcome == .completeWithErrors)
+        #expect(try await test.dead() == ["5"])
+        #expect(Set(try test.lines("out")) == ["1", "2", "3", "4", "6", "7", "8"])
+    }
+
+    @Test("takes half a line as no answer")
+    func halfALine() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+
+        let run = try await test.transform(
+            5,
+            "transform: {shell: 'while read n; do [ $n = 3 ] && { printf half; exit 1; }; echo $n; done'}\nmode: stream\nordered: trust"
+        )
+
+        #expect(run.outcome == .completeWithErrors)
+        #expect(try await test.dead() == ["3"])
+        #expect(Set(try test.lines("out")) == ["1", "2", "4", "5"])
+    }
+}
