@@ -14,7 +14,7 @@ struct FileRefusalTests {
         ("timeout: 9999999999999d", "must be a duration"),
         ("timeout: [1s]", "not a list."),
         ("timeout:", "'timeout' of stage 'use' must be a duration such as 250ms, 30s, 5m, 1h or 7d, not nothing."),
-        ("workers: \"2\"", "must be a whole number from 1 to 1000, not the text '2'; leave out the quotes."),
+        ("workers: \"2\"", "must be a whole number from 1 to 1,000, not the text '2'; leave out the quotes."),
         ("workers: 0", "not '0'."), ("workers: 1001", "not '1001'."), ("workers: 010", "not '010'."),
         ("workers: 99999999999999999999", "must be a whole number"),
         (

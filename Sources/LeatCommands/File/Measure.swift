@@ -62,6 +62,21 @@ enum Measure {
         return Double(text)
     }
 
+    /// A percentage without a point that says nothing: `5%`, `0.5%`.
+    static func text(ofShare share: Double) -> String {
+        share == share.rounded() ? "\(Int(share))%" : "\(share)%"
+    }
+
+    /// A number with commas: `1,000,000`.
+    static func grouped(_ number: Int) -> String {
+        var text = ""
+        for (index, digit) in String(number).reversed().enumerated() {
+            if index > 0, index.isMultiple(of: 3) { text = "," + text }
+            text = String(digit) + text
+        }
+        return text
+    }
+
     /// `30s`, `5m`, as a duration is written.
     static func text(of duration: Duration) -> String {
         let milliseconds = duration.milliseconds

@@ -55,8 +55,17 @@ struct Key<Target: Draft>: Sendable {
 /// The keys that a mapping may have, and no others.
 struct Shape<Target: Draft>: Sendable {
     let keys: [Key<Target>]
+    /// Of these keys a mapping has exactly one.
+    private var alternatives: [String] = []
 
     init(_ keys: Key<Target>...) { self.keys = keys }
+
+    /// The same with a word for editors on what the rules of a stage check: that one of these keys, and no more, is there.
+    func withOne(of names: [String]) -> Shape {
+        var copy = self
+        copy.alternatives = names
+        return copy
+    }
 
     var names: [String] { keys.map(\.name) }
     var references: [KeyReference] { keys.map(\.reference) }
@@ -86,12 +95,16 @@ struct Shape<Target: Draft>: Sendable {
 
     var schema: JSONValue {
         let needed = keys.filter(\.reference.isNeeded).map(\.name)
-        let object = JSONValue.object([
+        var object = JSONValue.object([
             "type": "object",
             "additionalProperties": false,
             "properties": .object(keys.map { JSONValue.Member(name: $0.name, value: $0.schema) }),
         ])
-        return needed.isEmpty ? object : object.adding("required", .strings(needed))
+        if !needed.isEmpty { object = object.adding("required", .strings(needed)) }
+        if !alternatives.isEmpty {
+            object = object.adding("oneOf", .array(alternatives.map { .object(["required": [.string($0)]]) }))
+        }
+        return object
     }
 }
 

@@ -11,7 +11,7 @@ internal import Musl
 // Which keys go together. What no single key can tell is told here, each in a sentence with the line of the key.
 
 extension StageDraft {
-    private static let kinds: [(key: String, kind: StageKind)] = [
+    static let kinds: [(key: String, kind: StageKind)] = [
         ("produce", .producer), ("transform", .transformer), ("consume", .consumer),
     ]
 

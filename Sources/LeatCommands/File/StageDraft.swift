@@ -149,5 +149,7 @@ struct StageDraft: Draft {
         ) { $0.folder = $1 },
         Key("limits", "What each process of the command may use.", .limits) { $0.limits = $1 },
         Key("durability", "What the stage's commits survive.", .choice, standard: "power-cut") { $0.durability = $1 },
-        Key("keep", "What becomes of the queue's items once they are done.", .keep, standard: "all") { $0.keep = $1 })
+        Key("keep", "What becomes of the queue's items once they are done.", .keep, standard: "all") { $0.keep = $1 }
+    )
+    .withOne(of: kinds.map(\.key))
 }

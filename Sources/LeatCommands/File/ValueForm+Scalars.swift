@@ -77,7 +77,7 @@ extension ValueForm where Value: CaseIterable & RawRepresentable & Sendable, Val
 extension ValueForm where Value == Int {
     /// A whole number, written with digits alone.
     static func whole(_ range: ClosedRange<Int>, _ noun: String = "a whole number") -> ValueForm {
-        let words = "\(noun) from \(range.lowerBound) to \(range.upperBound)"
+        let words = "\(noun) from \(range.lowerBound) to \(Measure.grouped(range.upperBound))"
         let schema = JSONValue.object([
             "type": "integer", "minimum": .integer(range.lowerBound), "maximum": .integer(range.upperBound),
         ])
