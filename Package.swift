@@ -185,9 +185,9 @@ let package = Package(
         .testTarget(
             name: "LeatCLITests",
             dependencies: [
-                "Leat", "LeatCLI", "LeatProcess", "LeatSQLite", "LeatSupervisor", "leat-command", arguments, grdb,
-                logging,
-                signals, subprocess, system,
+                "Leat", "LeatCLI", "LeatCommands", "LeatProcess", "LeatSQLite", "LeatSupervisor", "leat-command",
+                arguments,
+                grdb, logging, signals, subprocess, system,
             ],
             swiftSettings: settings
         ),

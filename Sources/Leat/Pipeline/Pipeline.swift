@@ -38,12 +38,14 @@ public struct Pipeline: Sendable {
     public subscript(stage: StageName) -> StageDefinition? { stages.first { $0.name == stage } }
 
     /// The name becomes a file's name.
-    private static func check(_ name: String) throws {
+    package static func isName(_ name: String) -> Bool {
         let isLetter = { (byte: UInt8) in (97...122).contains(byte) || (65...90).contains(byte) }
-        let isWellFormed =
-            name.utf8.count <= 63 && name.utf8.first.map(isLetter) == true
+        return name.utf8.count <= 63 && name.utf8.first.map(isLetter) == true
             && name.utf8.allSatisfy { isLetter($0) || (48...57).contains($0) || $0 == 95 || $0 == 45 }
-        guard isWellFormed else {
+    }
+
+    private static func check(_ name: String) throws {
+        guard isName(name) else {
             throw LeatError(
                 .invalidName,
                 "'\(printable(name))' can't be the name of a pipeline: it must begin with a letter and go on with at most 62 letters, digits, underscores or hyphens."

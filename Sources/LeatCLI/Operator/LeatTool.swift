@@ -6,7 +6,7 @@ package struct LeatTool: AsyncParsableCommand {
     package static var configuration: CommandConfiguration {
         CommandConfiguration(
             commandName: "leat",
-            abstract: "Works with queues, looks at a pipeline's database, and gives orders.",
+            abstract: "Works with pipeline files and queues, looks at a pipeline's database, and gives orders.",
             discussion: """
                 It works on a database that runs or rests; only 'put' makes one that isn't there.
 
@@ -14,6 +14,7 @@ package struct LeatTool: AsyncParsableCommand {
                 """,
             version: "0.1.0",
             subcommands: [
+                InitCommand.self, ValidateCommand.self, SchemaCommand.self,
                 RunFileCommand.self, WorkerFileCommand.self,
                 PutCommand.self, TakeCommand.self, QueuesCommand.self, SealCommand.self, ReopenCommand.self,
                 StatusCommand.self, MetricsCommand.self, VerifyCommand.self, PeekCommand.self, DeadCommand.self,

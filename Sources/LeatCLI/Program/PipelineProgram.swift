@@ -80,20 +80,7 @@ struct ParameterOptions: ParsableArguments {
     var parameters: [String] = []
 
     /// The values by their names.
-    func values() throws -> [String: String] {
-        var values: [String: String] = [:]
-        for parameter in parameters {
-            guard let sign = parameter.firstIndex(of: "="), sign > parameter.startIndex else {
-                throw LeatError(
-                    .refused, "--param \(printable(parameter)) is no name=value, as in --param day=2026-11-01.")
-            }
-            let name = String(parameter[..<sign])
-            guard values.updateValue(String(parameter[parameter.index(after: sign)...]), forKey: name) == nil else {
-                throw LeatError(.refused, "--param names '\(printable(name))' twice; name each once.")
-            }
-        }
-        return values
-    }
+    func values() throws -> [String: String] { try parameterValues(parameters) }
 
     /// The program's pipeline with these values, and for the others those of the run that is stored.
     func pipeline<Program: PipelineProgram>(
@@ -106,6 +93,22 @@ struct ParameterOptions: ParsableArguments {
         let parameters = try defaults.plan.parameters.changed(to: known ?? [:]).changed(to: values())
         return parameters == defaults.plan.parameters ? defaults : try Program.pipeline(with: parameters)
     }
+}
+
+/// What `--param name=value` has given, by name.
+func parameterValues(_ options: [String]) throws -> [String: String] {
+    var values: [String: String] = [:]
+    for parameter in options {
+        guard let sign = parameter.firstIndex(of: "="), sign > parameter.startIndex else {
+            throw LeatError(
+                .refused, "--param \(printable(parameter)) is no name=value, as in --param day=2026-11-01.")
+        }
+        let name = String(parameter[..<sign])
+        guard values.updateValue(String(parameter[parameter.index(after: sign)...]), forKey: name) == nil else {
+            throw LeatError(.refused, "--param names '\(printable(name))' twice; name each once.")
+        }
+    }
+    return values
 }
 
 struct LeaseOptions: ParsableArguments {

@@ -2,21 +2,27 @@ package import Leat
 
 /// A pipeline whose stages are commands, as a YAML file describes it.
 ///
-/// Reading one checks its words and its shape; whether the stages fit together is checked when a ``Leat/Pipeline`` is made
-/// of it.
+/// Reading one checks its words and its shape; whether the stages fit together is checked when a plan or a
+/// ``Leat/Pipeline`` is made of it.
 package struct PipelineFile: Sendable, Hashable {
     package var name: String
+    package var description: String?
     package var parameters: [ParameterEntry] = []
     /// In the order of the file.
     package var stages: [StageEntry] = []
+    /// Those that the file names apart from its stages, with what it says of them; their rules are in the stages.
+    package var queues: [QueueEntry] = []
     /// The file's real path, and the folder that it is in.
     package var path: String
     package var folder: String
+    /// What messages call the file: the path by which it was read.
+    package var shownAs: String
 
     package init(name: String, path: String, folder: String) {
         self.name = name
         self.path = path
         self.folder = folder
+        shownAs = path
     }
 
     package subscript(stage: StageName) -> StageEntry? { stages.first { $0.name == stage } }
@@ -31,6 +37,20 @@ package struct ParameterEntry: Sendable, Hashable {
     package init(name: String, value: String?) {
         self.name = name
         self.value = value
+    }
+}
+
+/// What a file says of a queue.
+package struct QueueEntry: Sendable, Hashable {
+    package var name: QueueName
+    /// Where it stands, from 1.
+    package var line: Int
+    package var description: String?
+
+    package init(name: QueueName, line: Int, description: String?) {
+        self.name = name
+        self.line = line
+        self.description = description
     }
 }
 
