@@ -132,6 +132,10 @@ extension MemoryState {
 
     func deadLetters(of name: StageName?, limit: Int) throws -> [DeadLetter] {
         let asked = try name.map { [try place(of: $0)] } ?? plan?.stages.map { try place(of: $0.name) } ?? []
+        var last: [StageName: [ItemID: AttemptRecord]] = [:]
+        for attempt in attempts {
+            if let item = attempt.item { last[attempt.stage, default: [:]][item] = attempt }
+        }
         var letters: [DeadLetter] = []
         for stage in asked {
             guard let input = input(of: stage) else { continue }
@@ -140,7 +144,8 @@ extension MemoryState {
                 letters.append(
                     DeadLetter(
                         stage: stages[stage].spec.name, queue: queues[input].name, item: id, attempts: item.attempts,
-                        reason: item.reason ?? "", payload: item.payload
+                        reason: item.reason ?? "", payload: item.payload,
+                        errorOutput: last[stages[stage].spec.name]?[id]?.errorOutput
                     )
                 )
             }
