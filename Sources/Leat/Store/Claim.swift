@@ -201,6 +201,9 @@ public protocol TransactionContext {}
 public struct TransactionalStep: Sendable {
     public var lease: Lease
     /// Called once an item, in order; what it throws undoes that item alone, and is its failure.
+    ///
+    /// A ``StageError`` is no item's: that item and those after it stay leased. If nothing was settled before it, the
+    /// step throws it, and is undone.
     public var body: @Sendable (any TransactionContext, Item) throws -> [Output]
 
     /// What is made of what `body` throws.

@@ -146,10 +146,6 @@ final class WorkerSession {
         try await patiently { [store] in try await store.commit(step, next: next) }
     }
 
-    func commit(_ step: TransactionalStep, next: ClaimRequest?) async throws -> Claim? {
-        try await patiently { [store] in try await store.commit(step, next: next) }
-    }
-
     func emit(_ emission: Emission) async throws -> QueueName? {
         try await patiently { [store] in try await store.emit(emission) }
     }
@@ -174,14 +170,20 @@ final class WorkerSession {
 
     // MARK: The stage's own failures
 
-    /// Charges the stage for an error that is no item's: its producer, its whole input, its closure after others.
-    ///
-    /// The worker's end is written down, which hands back what it held and spends the stage's crash budget; an error
-    /// that no repetition can mend trips it at once, and one that is to be postponed costs nothing. Then it waits, as
-    /// the error advises or longer each time, and enrolls anew.
+    /// Charges the stage for an error that is no item's: its producer, its whole input, its closure after others, or one
+    /// that says so itself (``StageError``).
     func chargeStage(_ error: any Error) async throws {
         var failure = stage.failure(error)
         if (error as? LeatError)?.code == .cannotResume { failure.advice = .never }
+        try await chargeStage(failure)
+    }
+
+    /// The same of an error that has been judged.
+    ///
+    /// The worker's end is written down, which hands back what it held and spends the stage's crash budget; a failure
+    /// that no repetition can mend trips it at once, and one that is to be postponed costs nothing. Then it waits, as
+    /// the failure advises or longer each time, and enrolls anew.
+    func chargeStage(_ failure: Failure) async throws {
         logger.error("The stage's function failed: \(failure.reason)")
         if failure.postponement != nil {
             try await end(.stopped)
@@ -200,6 +202,9 @@ final class WorkerSession {
 }
 
 extension Error {
+    /// No item is to blame for it, whatever was in hand.
+    var isOfTheStage: Bool { self is StageError }
+
     /// Room or the lock was wanting: nothing is wrong with the step, and it may do later.
     var isPassing: Bool {
         guard let error = self as? LeatError else { return false }
