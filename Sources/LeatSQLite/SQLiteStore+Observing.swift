@@ -108,6 +108,25 @@ extension SQLiteStore {
         }
     }
 
+    public func shards() async throws -> [ShardRecord] {
+        try await observe { connection in
+            // A stage that comes after others has one too, for its end.
+            let sql = """
+                SELECT p.stage, p.shard, p.emitted,
+                    EXISTS (SELECT 1 FROM leat_completions AS c WHERE c.stage = p.stage AND c.shard = p.shard)
+                FROM leat_producers AS p JOIN leat_stages AS s ON s.name = p.stage
+                WHERE s.kind = 'producer'
+                ORDER BY s.position, p.shard
+                """
+            var shards: [ShardRecord] = []
+            try connection.each(sql, []) { row in
+                let id = ShardID(StageName(unchecked: row.text(0)), ShardName(row.text(1)))
+                shards.append(ShardRecord(id: id, emitted: row.int(2), isComplete: row.int(3) != 0))
+            }
+            return shards
+        }
+    }
+
     public func deadLetters(of stage: StageName?, limit: Int) async throws -> [DeadLetter] {
         return try await observe { [self] connection in
             let plan = try knownPlan(connection)

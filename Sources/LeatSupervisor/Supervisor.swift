@@ -25,6 +25,10 @@ package final class Supervisor: Service {
     package struct Options: Sendable {
         /// How many workers a stage has; one, if it is not named.
         package var workers: [StageName: Int] = [:]
+        /// The stages that it runs; `nil`: all. The others stay as they are.
+        package var stages: Set<StageName>?
+        /// Where producers stop. Their workers must be told by their command.
+        package var limit: ProducerLimit?
         /// How long workers may take to leave before they are killed.
         package var grace: Duration = .seconds(10)
         /// How often the stages are looked at.
@@ -40,6 +44,8 @@ package final class Supervisor: Service {
     /// How a run ended.
     package struct Outcome: Sendable, Hashable {
         package let stages: [StageStatus]
+        /// Producers that stopped at their limit.
+        package let spent: Set<StageName>
         /// Whether it was told to stop before the stages had ended.
         package let isInterrupted: Bool
     }
@@ -125,9 +131,18 @@ package final class Supervisor: Service {
             self.stop()
         }
         try Task.checkCancellation()
-        let stages = try await patiently { try await store.pipelineStatus() }
+        let (stages, spent) = try await standing()
         await observe(stages)
-        state.withLock { $0.outcome = Outcome(stages: stages, isInterrupted: isInterrupted) }
+        state.withLock { $0.outcome = Outcome(stages: stages, spent: spent, isInterrupted: isInterrupted) }
+    }
+
+    /// How the stages stand, and which producers are at their limit. That is read first: what was put up to it is seen then.
+    private func standing() async throws -> (stages: [StageStatus], spent: Set<StageName>) {
+        try await patiently {
+            var spent: Set<StageName> = []
+            if let limit = options.limit { spent = limit.spent(try await store.shards()) }
+            return (try await store.pipelineStatus(), spent)
+        }
     }
 
     /// - Returns: whether it was interrupted.
@@ -135,7 +150,7 @@ package final class Supervisor: Service {
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { try await self.orEnd { try await self.watch() } }
             group.addTask { try await self.orEnd { try await self.reap() } }
-            var fleet = Fleet(plan: plan, workers: options.workers)
+            var fleet = Fleet(plan: plan, workers: options.workers, stages: options.stages)
             events: for await event in events {
                 for action in fleet.event(event) {
                     switch action {
@@ -168,8 +183,8 @@ package final class Supervisor: Service {
     /// Looks at the stages, for whoever must be started later, and for people.
     private func watch() async throws {
         while !Task.isCancelled {
-            let stages = try await patiently { try await self.store.pipelineStatus() }
-            sender.yield(.status(stages))
+            let (stages, spent) = try await standing()
+            sender.yield(.status(stages, spent: spent))
             await observe(stages)
             guard await pause(options.interval) else { return }
         }
@@ -259,8 +274,8 @@ package final class Supervisor: Service {
             return
         }
         if Task.isCancelled { return }
-        let stages = try await patiently { try await store.pipelineStatus() }
-        sender.yield(.ended(slot, account, stages))
+        let (stages, spent) = try await standing()
+        sender.yield(.ended(slot, account, stages, spent: spent))
     }
 
     private func register(_ child: ChildProcess, in slot: Slot) {

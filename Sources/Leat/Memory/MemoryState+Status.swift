@@ -91,6 +91,14 @@ extension MemoryState {
         }
     }
 
+    func shards() throws -> [ShardRecord] {
+        try (plan?.stages ?? []).filter { $0.kind == .producer }.flatMap { stage in
+            try stages[place(of: stage.name)].shards.sorted { $0.key < $1.key }.map { name, shard in
+                ShardRecord(id: ShardID(stage.name, name), emitted: shard.emitted, isComplete: shard.isComplete)
+            }
+        }
+    }
+
     mutating func queueStatuses(at moment: MemoryMoment) -> [QueueStatus] {
         queues.indices.map { place in
             queues[place].promote(wallClock: moment.wallClock)

@@ -144,6 +144,21 @@ public struct WorkerRecord: Sendable, Hashable, Codable {
     }
 }
 
+/// How far one slice of a producer is.
+public struct ShardRecord: Sendable, Hashable, Codable {
+    public var id: ShardID
+    /// How many items it has put, in all runs.
+    public var emitted: Int64
+    /// Whether it has come to its end.
+    public var isComplete: Bool
+
+    public init(id: ShardID, emitted: Int64, isComplete: Bool) {
+        self.id = id
+        self.emitted = emitted
+        self.isComplete = isComplete
+    }
+}
+
 /// An item whose attempts are used up, with its reason.
 public struct DeadLetter: Sendable, Hashable {
     public var stage: StageName

@@ -19,6 +19,8 @@ final class WorkerSession {
     var batchSize: BatchSize
     /// Whether what the stage puts may have to wait for room.
     let isBounded: Bool
+    /// Of a producer: how many items each shard may put in all.
+    let shardLimit: Int?
     /// Whether the last batch took so long that it pays to claim the next one meanwhile.
     var doesAheadPay = false
     /// Failures of the stage itself since it last made progress here.
@@ -28,9 +30,10 @@ final class WorkerSession {
 
     init(
         _ stage: StageDefinition, on store: any Store, _ enrollment: Enrollment, _ activity: Activity,
-        _ heartbeat: Heartbeat, _ patience: StorePatience, isBounded: Bool, logger: Logger
+        _ heartbeat: Heartbeat, _ patience: StorePatience, isBounded: Bool, shardLimit: Int?, logger: Logger
     ) async throws {
         self.isBounded = isBounded
+        self.shardLimit = shardLimit
         self.stage = stage
         self.store = store
         self.enrollment = enrollment

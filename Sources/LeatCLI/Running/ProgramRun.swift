@@ -15,22 +15,29 @@ internal import Musl
 /// `run`: this executable's pipeline as processes of this executable.
 struct ProgramRun: Sendable {
     private let pipeline: Pipeline
+    private let selection: Selection
     private let database: OpenStore
     private let display: RunDisplay
     private let supervisor: Supervisor
     private let logger: Logger
 
-    /// - Parameter lease: in seconds, handed on to the workers.
+    /// - Parameters:
+    ///   - selection: the part of the pipeline that it works on.
+    ///   - lease: in seconds, handed on to the workers.
     /// - Throws: ``LeatError`` when this executable's own path can't be found.
     init(
-        pipeline: Pipeline, database: OpenStore, workers: [StageName: Int], lease: Double, display: RunDisplay
+        pipeline: Pipeline, database: OpenStore, workers: [StageName: Int], selection: Selection = Selection(),
+        lease: Double, display: RunDisplay
     ) throws {
         self.pipeline = pipeline
+        self.selection = selection
         self.database = database
         self.display = display
         logger = ConsoleLog.logger("leat.run", level: display.isQuiet ? .error : .notice, through: display.screen)
         var options = Supervisor.Options()
         options.workers = workers
+        options.stages = selection.stages
+        options.limit = selection.limit.map(ProducerLimit.init)
         options.interval = display.interval
         options.who = orderer("run")
         let executable = try executablePath()
@@ -44,7 +51,7 @@ struct ProgramRun: Sendable {
                     [
                         "worker", slot.stage.rawValue, "--db", database.path, "--lease", "\(lease)",
                         "--supervisor", "\(getpid())", "--log", log,
-                    ], log: log)
+                    ] + (selection.limit.map { ["--limit", "\($0)"] } ?? []), log: log)
             },
             observe: { await display.show($0) })
     }
@@ -62,9 +69,14 @@ struct ProgramRun: Sendable {
             // What the log holds is as durable; only who copies the file must copy its -wal too.
             logger.warning("The log was not copied into the database: \(printable("\(error)"))")
         }
-        switch RunVerdict.judge(outcome.stages, of: pipeline.plan) {
+        switch selection.verdict(on: outcome.stages, of: pipeline.plan, spent: outcome.spent) {
         case .over(let end) where !outcome.isInterrupted || end == .complete || end == .completeWithErrors:
             await display.end(outcome.stages, end.word, CommandStatus(of: end))
+            if !display.isQuiet {
+                for remark in selection.remarks(on: outcome.stages, spent: outcome.spent, end) {
+                    StandardError.write(remark)
+                }
+            }
             return CommandStatus(of: end)
         case .over, .goingOn:
             let status = outcome.isInterrupted ? CommandStatus(of: signal) : .waiting
