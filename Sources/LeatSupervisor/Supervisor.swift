@@ -29,6 +29,8 @@ package final class Supervisor: Service {
         package var stages: Set<StageName>?
         /// Where producers stop. Their workers must be told by their command.
         package var limit: ProducerLimit?
+        /// Which workers it kills on the way, if any.
+        package var chaos: Chaos?
         /// How long workers may take to leave before they are killed.
         package var grace: Duration = .seconds(10)
         /// How often the stages are looked at.
@@ -46,6 +48,8 @@ package final class Supervisor: Service {
         package let stages: [StageStatus]
         /// Producers that stopped at their limit.
         package let spent: Set<StageName>
+        /// How many workers it has killed as if it were a stranger.
+        package let killed: Int
         /// Whether it was told to stop before the stages had ended.
         package let isInterrupted: Bool
     }
@@ -71,6 +75,9 @@ package final class Supervisor: Service {
         /// Workers whose ending has been seen, and those of earlier runs: another process may have their number.
         var seen: Set<WorkerID> = []
         var outcome: Outcome?
+        /// Places whose workers chaos has sent SIGKILL, and how many have died of it.
+        var struck: Set<Slot> = []
+        var killed = 0
     }
 
     /// - Parameters:
@@ -133,7 +140,10 @@ package final class Supervisor: Service {
         try Task.checkCancellation()
         let (stages, spent) = try await standing()
         await observe(stages)
-        state.withLock { $0.outcome = Outcome(stages: stages, spent: spent, isInterrupted: isInterrupted) }
+        state.withLock { state in
+            state.outcome = Outcome(
+                stages: stages, spent: spent, killed: state.killed, isInterrupted: isInterrupted)
+        }
     }
 
     /// How the stages stand, and which producers are at their limit. That is read first: what was put up to it is seen then.
@@ -150,6 +160,7 @@ package final class Supervisor: Service {
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { try await self.orEnd { try await self.watch() } }
             group.addTask { try await self.orEnd { try await self.reap() } }
+            if let chaos = options.chaos { group.addTask { await self.strike(chaos) } }
             var fleet = Fleet(plan: plan, workers: options.workers, stages: options.stages)
             events: for await event in events {
                 for action in fleet.event(event) {
@@ -201,6 +212,21 @@ package final class Supervisor: Service {
                     self.logger.warning("worker \(dead.worker) of \(dead.stage) is gone: \(dead.ending.word)")
                 }
                 try await self.store.evaluate()
+            }
+        }
+    }
+
+    /// Kills workers as chaos will have it, and tells nobody: their deaths are found like those of others. Not when they have
+    /// been asked to end, since those are no suspects.
+    private func strike(_ chaos: Chaos) async {
+        var chaos = chaos
+        while await pause(Chaos.interval) {
+            state.withLock { state in
+                guard !state.isEnding else { return }
+                for slot in chaos.victims(among: state.children.keys) {
+                    state.children[slot]?.kill()
+                    state.struck.insert(slot)
+                }
             }
         }
     }
@@ -264,7 +290,10 @@ package final class Supervisor: Service {
         } catch let error as LeatError {
             ending = .crashed(error.description)
         }
-        let pid = state.withLock { $0.children.removeValue(forKey: slot)?.pid }
+        let pid = state.withLock { state in
+            if state.struck.remove(slot) != nil, ending == .killed { state.killed += 1 }
+            return state.children.removeValue(forKey: slot)?.pid
+        }
         let account: DeathAccount
         do {
             account = try await record(ending, of: slot, pid: pid, log: command.log)

@@ -24,6 +24,7 @@ struct RunCommand<Program: PipelineProgram>: AsyncParsableCommand {
         help: ArgumentHelp("How many workers a stage has; once a stage.", valueName: "stage=n"))
     var workers: [WorkerCount] = []
     @OptionGroup var selection: SelectionOptions
+    @OptionGroup var chaos: ChaosOptions
     @OptionGroup var parameters: ParameterOptions
     @Flag(help: "Print nothing but errors.")
     var quiet = false
@@ -39,7 +40,8 @@ struct RunCommand<Program: PipelineProgram>: AsyncParsableCommand {
             database.path(for: defaults), creating: true, lease: lease.duration)
         let pipeline = try await parameters.pipeline(of: Program.self, defaults, on: database.store)
         let run = try ProgramRun(
-            pipeline: pipeline, database: database, workers: counts, selection: selection, lease: lease.lease,
+            pipeline: pipeline, database: database, workers: counts, selection: selection, chaos: chaos.chaos,
+            lease: lease.lease,
             display: RunDisplay(quiet ? .none : .chosen(by: output.format), pipeline: pipeline.name))
         throw try await run.run().code
     }

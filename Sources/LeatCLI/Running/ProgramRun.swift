@@ -16,6 +16,7 @@ internal import Musl
 struct ProgramRun: Sendable {
     private let pipeline: Pipeline
     private let selection: Selection
+    private let chaos: Chaos?
     private let database: OpenStore
     private let display: RunDisplay
     private let supervisor: Supervisor
@@ -23,14 +24,17 @@ struct ProgramRun: Sendable {
 
     /// - Parameters:
     ///   - selection: the part of the pipeline that it works on.
+    ///   - chaos: which of its workers it kills on the way, if any.
     ///   - lease: in seconds, handed on to the workers.
     /// - Throws: ``LeatError`` when this executable's own path can't be found.
     init(
         pipeline: Pipeline, database: OpenStore, workers: [StageName: Int], selection: Selection = Selection(),
+        chaos: Chaos? = nil,
         lease: Double, display: RunDisplay
     ) throws {
         self.pipeline = pipeline
         self.selection = selection
+        self.chaos = chaos
         self.database = database
         self.display = display
         logger = ConsoleLog.logger("leat.run", level: display.isQuiet ? .error : .notice, through: display.screen)
@@ -38,6 +42,7 @@ struct ProgramRun: Sendable {
         options.workers = workers
         options.stages = selection.stages
         options.limit = selection.limit.map(ProducerLimit.init)
+        options.chaos = chaos
         options.interval = display.interval
         options.who = orderer("run")
         let executable = try executablePath()
@@ -57,6 +62,9 @@ struct ProgramRun: Sendable {
     }
 
     func run() async throws -> CommandStatus {
+        if let chaos {
+            say("each second each worker is killed with a chance of \(chaos.chance); again by --chaos \(chaos)")
+        }
         let signal = try await runUntilSignalled(supervisor, by: [.sigterm, .sigint], logger: logger) { _ in
             supervisor.stop()
         }
@@ -69,14 +77,16 @@ struct ProgramRun: Sendable {
             // What the log holds is as durable; only who copies the file must copy its -wal too.
             logger.warning("The log was not copied into the database: \(printable("\(error)"))")
         }
+        let status = await conclude(outcome, signal)
+        if chaos != nil { say("chaos killed \(outcome.killed) \(outcome.killed == 1 ? "worker" : "workers")") }
+        return status
+    }
+
+    private func conclude(_ outcome: Supervisor.Outcome, _ signal: UnixSignal?) async -> CommandStatus {
         switch selection.verdict(on: outcome.stages, of: pipeline.plan, spent: outcome.spent) {
         case .over(let end) where !outcome.isInterrupted || end == .complete || end == .completeWithErrors:
             await display.end(outcome.stages, end.word, CommandStatus(of: end))
-            if !display.isQuiet {
-                for remark in selection.remarks(on: outcome.stages, spent: outcome.spent, end) {
-                    StandardError.write(remark)
-                }
-            }
+            for remark in selection.remarks(on: outcome.stages, spent: outcome.spent, end) { say(remark) }
             return CommandStatus(of: end)
         case .over, .goingOn:
             let status = outcome.isInterrupted ? CommandStatus(of: signal) : .waiting
@@ -84,4 +94,6 @@ struct ProgramRun: Sendable {
             return status
         }
     }
+
+    private func say(_ sentence: String) { if !display.isQuiet { StandardError.write(sentence) } }
 }
