@@ -108,12 +108,32 @@ extension SQLiteStore {
         }
     }
 
+    public func shards() async throws -> [ShardRecord] {
+        try await observe { connection in
+            // A stage that comes after others has one too, for its end.
+            let sql = """
+                SELECT p.stage, p.shard, p.emitted,
+                    EXISTS (SELECT 1 FROM leat_completions AS c WHERE c.stage = p.stage AND c.shard = p.shard)
+                FROM leat_producers AS p JOIN leat_stages AS s ON s.name = p.stage
+                WHERE s.kind = 'producer'
+                ORDER BY s.position, p.shard
+                """
+            var shards: [ShardRecord] = []
+            try connection.each(sql, []) { row in
+                let id = ShardID(StageName(unchecked: row.text(0)), ShardName(row.text(1)))
+                shards.append(ShardRecord(id: id, emitted: row.int(2), isComplete: row.int(3) != 0))
+            }
+            return shards
+        }
+    }
+
     public func deadLetters(of stage: StageName?, limit: Int) async throws -> [DeadLetter] {
         return try await observe { [self] connection in
             let plan = try knownPlan(connection)
             if let stage, plan.stage(stage) == nil { throw LeatError(.notFound, "There is no stage '\(stage)'.") }
             let sql = """
-                SELECT stage, queue, item, attempts, reason, payload FROM (\(StatusViews(plan).deadLetters))
+                SELECT stage, queue, item, attempts, reason, payload, error_output
+                FROM (\(StatusViews(plan).deadLetters))
                 WHERE ?1 IS NULL OR stage = ?1 ORDER BY stage, item LIMIT ?2
                 """
             var letters: [DeadLetter] = []
@@ -122,7 +142,7 @@ extension SQLiteStore {
                     DeadLetter(
                         stage: StageName(unchecked: row.text(0)), queue: QueueName(unchecked: row.text(1)),
                         item: ItemID(row.int(2)), attempts: Int(row.int(3)), reason: row.text(4),
-                        payload: row.payload(5)))
+                        payload: row.payload(5), errorOutput: row.optionalText(6)))
             }
             return letters
         }
@@ -133,15 +153,19 @@ extension SQLiteStore {
             let plan = try knownPlan(connection)
             if let stage, plan.stage(stage) == nil { throw LeatError(.notFound, "There is no stage '\(stage)'.") }
             let sql = """
-                SELECT stage, item, worker, failed_at, error FROM leat_attempts
+                SELECT stage, item, worker, failed_at, error, exit_status, duration_ms, error_output
+                FROM leat_attempts
                 WHERE (?1 IS NULL OR stage = ?1) AND (?2 IS NULL OR item = ?2) ORDER BY id DESC LIMIT ?3
                 """
             var attempts: [AttemptRecord] = []
             try connection.each(sql, [.optional(stage?.rawValue), .optional(item?.rawValue), .int(limit)]) { row in
+                let evidence = Evidence(
+                    exitStatus: row.optionalInt(5).map(Int32.init(truncatingIfNeeded:)),
+                    duration: row.optionalInt(6).map { .milliseconds($0) }, errorOutput: row.optionalText(7))
                 attempts.append(
                     AttemptRecord(
                         stage: StageName(unchecked: row.text(0)), item: row.optionalInt(1).map { ItemID($0) },
-                        worker: WorkerID(row.int(2)), failedAt: row.int(3), error: row.text(4)))
+                        worker: WorkerID(row.int(2)), failedAt: row.int(3), error: row.text(4), evidence: evidence))
             }
             return attempts
         }

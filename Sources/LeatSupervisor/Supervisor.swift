@@ -25,6 +25,12 @@ package final class Supervisor: Service {
     package struct Options: Sendable {
         /// How many workers a stage has; one, if it is not named.
         package var workers: [StageName: Int] = [:]
+        /// The stages that it runs; `nil`: all. The others stay as they are.
+        package var stages: Set<StageName>?
+        /// Where producers stop. Their workers must be told by their command.
+        package var limit: ProducerLimit?
+        /// Which workers it kills on the way, if any.
+        package var chaos: Chaos?
         /// How long workers may take to leave before they are killed.
         package var grace: Duration = .seconds(10)
         /// How often the stages are looked at.
@@ -40,6 +46,10 @@ package final class Supervisor: Service {
     /// How a run ended.
     package struct Outcome: Sendable, Hashable {
         package let stages: [StageStatus]
+        /// Producers that stopped at their limit.
+        package let spent: Set<StageName>
+        /// How many workers it has killed as if it were a stranger.
+        package let killed: Int
         /// Whether it was told to stop before the stages had ended.
         package let isInterrupted: Bool
     }
@@ -65,6 +75,9 @@ package final class Supervisor: Service {
         /// Workers whose ending has been seen, and those of earlier runs: another process may have their number.
         var seen: Set<WorkerID> = []
         var outcome: Outcome?
+        /// Places whose workers chaos has sent SIGKILL, and how many have died of it.
+        var struck: Set<Slot> = []
+        var killed = 0
     }
 
     /// - Parameters:
@@ -125,9 +138,21 @@ package final class Supervisor: Service {
             self.stop()
         }
         try Task.checkCancellation()
-        let stages = try await patiently { try await store.pipelineStatus() }
+        let (stages, spent) = try await standing()
         await observe(stages)
-        state.withLock { $0.outcome = Outcome(stages: stages, isInterrupted: isInterrupted) }
+        state.withLock { state in
+            state.outcome = Outcome(
+                stages: stages, spent: spent, killed: state.killed, isInterrupted: isInterrupted)
+        }
+    }
+
+    /// How the stages stand, and which producers are at their limit. That is read first: what was put up to it is seen then.
+    private func standing() async throws -> (stages: [StageStatus], spent: Set<StageName>) {
+        try await patiently {
+            var spent: Set<StageName> = []
+            if let limit = options.limit { spent = limit.spent(try await store.shards()) }
+            return (try await store.pipelineStatus(), spent)
+        }
     }
 
     /// - Returns: whether it was interrupted.
@@ -135,7 +160,8 @@ package final class Supervisor: Service {
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { try await self.orEnd { try await self.watch() } }
             group.addTask { try await self.orEnd { try await self.reap() } }
-            var fleet = Fleet(plan: plan, workers: options.workers)
+            if let chaos = options.chaos { group.addTask { await self.strike(chaos) } }
+            var fleet = Fleet(plan: plan, workers: options.workers, stages: options.stages)
             events: for await event in events {
                 for action in fleet.event(event) {
                     switch action {
@@ -168,8 +194,8 @@ package final class Supervisor: Service {
     /// Looks at the stages, for whoever must be started later, and for people.
     private func watch() async throws {
         while !Task.isCancelled {
-            let stages = try await patiently { try await self.store.pipelineStatus() }
-            sender.yield(.status(stages))
+            let (stages, spent) = try await standing()
+            sender.yield(.status(stages, spent: spent))
             await observe(stages)
             guard await pause(options.interval) else { return }
         }
@@ -186,6 +212,21 @@ package final class Supervisor: Service {
                     self.logger.warning("worker \(dead.worker) of \(dead.stage) is gone: \(dead.ending.word)")
                 }
                 try await self.store.evaluate()
+            }
+        }
+    }
+
+    /// Kills workers as chaos will have it, and tells nobody: their deaths are found like those of others. Not when they have
+    /// been asked to end, since those are no suspects.
+    private func strike(_ chaos: Chaos) async {
+        var chaos = chaos
+        while await pause(Chaos.interval) {
+            state.withLock { state in
+                guard !state.isEnding else { return }
+                for slot in chaos.victims(among: state.children.keys) {
+                    state.children[slot]?.kill()
+                    state.struck.insert(slot)
+                }
             }
         }
     }
@@ -249,7 +290,10 @@ package final class Supervisor: Service {
         } catch let error as LeatError {
             ending = .crashed(error.description)
         }
-        let pid = state.withLock { $0.children.removeValue(forKey: slot)?.pid }
+        let pid = state.withLock { state in
+            if state.struck.remove(slot) != nil, ending == .killed { state.killed += 1 }
+            return state.children.removeValue(forKey: slot)?.pid
+        }
         let account: DeathAccount
         do {
             account = try await record(ending, of: slot, pid: pid, log: command.log)
@@ -259,8 +303,8 @@ package final class Supervisor: Service {
             return
         }
         if Task.isCancelled { return }
-        let stages = try await patiently { try await store.pipelineStatus() }
-        sender.yield(.ended(slot, account, stages))
+        let (stages, spent) = try await standing()
+        sender.yield(.ended(slot, account, stages, spent: spent))
     }
 
     private func register(_ child: ChildProcess, in slot: Slot) {

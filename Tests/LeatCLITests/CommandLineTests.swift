@@ -51,14 +51,19 @@ struct CommandLineTests {
         for name in ["status", "verify", "peek", "dead", "attempts", "retry", "skip", "restart"] {
             #expect(tool.contains("\n  \(name) "))
         }
-        #expect(!worker.contains("--supervisor") && !worker.contains("--log"))
+        #expect(!worker.contains("--supervisor") && !worker.contains("--log") && !worker.contains("--limit"))
+        for option in ["--until", "--from", "--only", "--limit", "--chaos"] {
+            #expect(try #require(await squares("run", "--help").output).contains(option))
+        }
     }
 
     @Test(
         "refuses wrong usage with status 2 and an error that begins in lower case",
         arguments: [
             ["frob"], ["run", "--workers", "square"], ["run", "--workers", "square=0"], ["run", "--format", "xml"],
-            ["run", "--lease", "0"], ["worker"], ["status", "--frob"],
+            ["run", "--lease", "0"], ["run", "--limit", "0"], ["run", "--chaos", "kill=60%"],
+            ["run", "--only", "square", "--until", "square"],
+            ["worker"], ["status", "--frob"],
         ])
     func usage(arguments: [String]) async throws {
         let ending = await CommandRunner.run(ProgramCommand<Squares>.self, arguments: arguments)

@@ -238,18 +238,4 @@ private final class Recorder: Sendable {
                 if self.isClosed { throw ClosedOutput() }
             })
     }
-
-    @Test("shows each failed attempt with its time, and whose it was")
-    func attemptLines() throws {
-        let attempts = [
-            AttemptRecord(stage: "use", item: ItemID(7), worker: WorkerID(2), failedAt: 1_767_268_800_000, error: "no"),
-            AttemptRecord(stage: "use", item: nil, worker: WorkerID(3), failedAt: 0, error: "its worker died"),
-        ]
-
-        let lines = attemptTable(attempts).split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
-
-        #expect(lines[1] == ["2026-01-01T12:00:00Z", "use", "7", "2", "no"])
-        #expect(lines[2].prefix(4) == ["1970-01-01T00:00:00Z", "use", "-", "3"])
-        #expect(attemptTable([]) == "No attempt has failed.")
-    }
 }

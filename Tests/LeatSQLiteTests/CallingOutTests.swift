@@ -140,6 +140,39 @@ struct CallingOutTests {
         #expect(try await store.verify().isEmpty)
     }
 
+    @Test(
+        "that throws the stage's own error charges no item, and keeps what was written for those before",
+        arguments: [1, 4])
+    func stageError(number: Int) async throws {
+        let pipeline = try Pipeline("broken") {
+            Producer("make", to: "raw", repeating: { 1...6 })
+            Consumer(
+                "keep", from: "raw",
+                database: { (db: Database, value: Int) in
+                    try db.execute(sql: "INSERT INTO kept VALUES (?)", arguments: [value])
+                    if value == number { throw StageError("no such function", evidence: Evidence(exitStatus: 127)) }
+                }
+            )
+            .tables { try $0.execute(sql: "CREATE TABLE IF NOT EXISTS kept (value INTEGER)") }
+            .crashes(2).retry(RetryPolicy(base: .zero))
+        }
+        let store = try await fixture.store()
+
+        let run = try await pipeline.runInMemory(store: store)
+
+        #expect(run.outcome == .failed)
+        #expect(run["keep"]?.reason?.contains("2 times in a row") == true)
+        let kept = try await store.reading { try Int.fetchAll($0, sql: "SELECT value FROM kept ORDER BY value") }
+        #expect(kept == Array(1..<number))
+        let attempts = try await store.attempts(of: "keep", item: nil, limit: 9)
+        #expect(attempts.map(\.item) == [nil, nil])
+        #expect(attempts.map(\.exitStatus) == [127, 127])
+        #expect(
+            try await store.items(in: "raw", after: nil, limit: 9).map(\.state)
+                == Array(repeating: .done, count: number - 1) + Array(repeating: .ready, count: 7 - number))
+        #expect(try await store.verify() == [])
+    }
+
     @Test("gets a whole input without what can't be read, which is dead by itself")
     func unreadable() async throws {
         let pipeline = try Pipeline("sums") {

@@ -239,6 +239,13 @@ private func departure(_ row: [String]) throws -> Int {
     return departure
 }
 
+private func key() throws -> String {
+    guard let key = ProcessInfo.processInfo.environment["API_KEY"] else {
+        throw StageError("API_KEY is not set", .never)
+    }
+    return key
+}
+
 private func throttled() throws {
     throw RetryError("429 from the rates' service", .postpone(.seconds(30)))
 }

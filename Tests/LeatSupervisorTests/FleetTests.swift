@@ -141,11 +141,52 @@ struct FleetTests {
         #expect(fleet.event(.status(beginning)) == [])
     }
 
+    @Test("starts workers of the selected stages alone, and ends when these have no more to do")
+    func selected() throws {
+        var fleet = Fleet(plan: try plan(), workers: ["square": 2], stages: ["numbers"])
+
+        #expect(fleet.event(.status(beginning)) == [.start(Slot("numbers", 1))])
+        let done = statuses(numbers: .complete, square: .ready)
+        #expect(fleet.event(.status(done)) == [.allowGrace])
+        #expect(fleet.event(.ended(Slot("numbers", 1), .nobody, done)) == [.finish])
+
+        var waiting = Fleet(plan: try plan(), workers: [:], stages: ["square", "report"])
+        #expect(waiting.event(.status(beginning)) == [.finish])
+    }
+
+    @Test("starts no producer that is at its limit, and has those leave who wait for more of it")
+    func spent() throws {
+        var fleet = Fleet(plan: try plan(), workers: [:])
+        let put = statuses(numbers: .ready, square: .ready)
+
+        #expect(fleet.event(.status(put, spent: ["numbers"])) == [.start(Slot("square", 1))])
+        #expect(fleet.event(.status(put, spent: ["numbers"])) == [])
+        let settled = statuses(numbers: .ready, square: .waiting)
+        #expect(fleet.event(.status(settled, spent: ["numbers"])) == [.terminate, .allowGrace])
+        #expect(fleet.event(.ended(Slot("square", 1), .nobody, settled, spent: ["numbers"])) == [.finish])
+        #expect(!fleet.isInterrupted)
+    }
+
+    @Test("takes a producer for spent when none of its shards that have not ended may put more")
+    func spentShards() {
+        func record(_ stage: StageName, _ shard: ShardName, _ emitted: Int64, _ isComplete: Bool = false) -> ShardRecord
+        {
+            ShardRecord(id: ShardID(stage, shard), emitted: emitted, isComplete: isComplete)
+        }
+
+        let spent = ProducerLimit(5).spent([
+            record("all", "a", 5), record("all", "b", 2, true), record("some", "a", 5), record("some", "b", 4),
+            record("ended", "a", 9, true), record("over", "a", 8),
+        ])
+
+        #expect(spent == ["all", "over"])
+    }
+
     @Test("always finishes once, and starts nobody after it ends, whatever happens in whatever order")
     func walks() throws {
-        var generator = SplitMix64(state: 1)
+        var generator = SplitMix64(seed: 1)
         for seed in 0..<2000 {
-            generator.state = UInt64(seed)
+            generator = SplitMix64(seed: UInt64(seed))
             try walk(&generator)
         }
     }
@@ -232,17 +273,4 @@ func status(
     StageStatus(
         stage: stage, kind: kind, state: state, ready: ready, waiting: 0, leased: 0, done: done, dead: dead, skipped: 0,
         emitted: emitted, failures: failures, refused: 0, workers: 0, isClosed: isClosed, reason: reason)
-}
-
-/// A generator that a seed replays.
-struct SplitMix64: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
 }

@@ -207,8 +207,17 @@ CREATE TABLE leat_attempts (
     item INTEGER,
     worker INTEGER,
     failed_at INTEGER NOT NULL,
-    error TEXT NOT NULL
+    error TEXT NOT NULL,
+    -- Of a command: what it exited with, or 128 and the number of the signal that ended it, as shells count.
+    exit_status INTEGER,
+    -- How long the attempt took; not known of those that ended with their worker.
+    duration_ms INTEGER,
+    -- The end of what it wrote on standard error, newlines and all: escape it before you show it.
+    error_output TEXT
 ) STRICT;
+
+-- The last attempt of an item, beside each dead letter.
+CREATE INDEX leat_attempts_item ON leat_attempts (stage, item);
 
 -- Who ordered what.
 CREATE TABLE leat_events (

@@ -108,7 +108,7 @@ extension MemoryState {
     mutating func fail(
         _ id: ItemID, of lease: MemoryLease, _ failure: Failure, suspect: Int, at moment: MemoryMoment
     ) -> Bool {
-        record(failure.reason, of: id, lease, at: moment)
+        record(failure, of: id, lease, at: moment)
         let retry = stages[lease.stage].spec.policy.retry
         let attempts = (queues[lease.queue][id]?.attempts ?? 0) + 1
         stages[lease.stage].failures += 1

@@ -91,6 +91,14 @@ extension MemoryState {
         }
     }
 
+    func shards() throws -> [ShardRecord] {
+        try (plan?.stages ?? []).filter { $0.kind == .producer }.flatMap { stage in
+            try stages[place(of: stage.name)].shards.sorted { $0.key < $1.key }.map { name, shard in
+                ShardRecord(id: ShardID(stage.name, name), emitted: shard.emitted, isComplete: shard.isComplete)
+            }
+        }
+    }
+
     mutating func queueStatuses(at moment: MemoryMoment) -> [QueueStatus] {
         queues.indices.map { place in
             queues[place].promote(wallClock: moment.wallClock)
@@ -132,6 +140,10 @@ extension MemoryState {
 
     func deadLetters(of name: StageName?, limit: Int) throws -> [DeadLetter] {
         let asked = try name.map { [try place(of: $0)] } ?? plan?.stages.map { try place(of: $0.name) } ?? []
+        var last: [StageName: [ItemID: AttemptRecord]] = [:]
+        for attempt in attempts {
+            if let item = attempt.item { last[attempt.stage, default: [:]][item] = attempt }
+        }
         var letters: [DeadLetter] = []
         for stage in asked {
             guard let input = input(of: stage) else { continue }
@@ -140,7 +152,8 @@ extension MemoryState {
                 letters.append(
                     DeadLetter(
                         stage: stages[stage].spec.name, queue: queues[input].name, item: id, attempts: item.attempts,
-                        reason: item.reason ?? "", payload: item.payload
+                        reason: item.reason ?? "", payload: item.payload,
+                        errorOutput: last[stages[stage].spec.name]?[id]?.errorOutput
                     )
                 )
             }

@@ -105,7 +105,7 @@ extension MemoryState {
         let isDead: Bool
         if ending == .killed {
             let kills = (queues[lease.queue][item]?.kills ?? 0) + 1
-            record(ending.reason, of: item, lease, at: moment)
+            record(Failure(ending.reason), of: item, lease, at: moment)
             isDead = kills >= stages[lease.stage].spec.policy.retry.kills
             queues[lease.queue].change(item, to: isDead ? .dead : .ready) {
                 $0.kills = kills
@@ -141,14 +141,14 @@ extension MemoryState {
         attempts.append(
             AttemptRecord(
                 stage: stages[stage].spec.name, item: nil, worker: worker, failedAt: moment.wallClock,
-                error: ending.stageReason))
+                error: ending.stageReason, evidence: ending.evidence))
     }
 
     /// Keeps an item's failed attempt.
-    mutating func record(_ error: String, of item: ItemID, _ lease: MemoryLease, at moment: MemoryMoment) {
+    mutating func record(_ failure: Failure, of item: ItemID, _ lease: MemoryLease, at moment: MemoryMoment) {
         attempts.append(
             AttemptRecord(
                 stage: stages[lease.stage].spec.name, item: item, worker: lease.worker, failedAt: moment.wallClock,
-                error: error))
+                error: failure.reason, evidence: failure.evidence))
     }
 }

@@ -227,6 +227,8 @@ extension MemoryStore {
 extension MemoryStore {
     public func status() async throws -> [StageStatus] { try observe { [terms] in try $0.status(at: $1, terms) } }
 
+    public func shards() async throws -> [ShardRecord] { try observe { state, _ in try state.shards() } }
+
     public func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord] {
         try observe { try $0.items(in: queue, after: after, limit: limit, at: $1) }
     }

@@ -106,13 +106,16 @@ package final class ObservedStore: ForwardingStore {
     }
 
     package func commit(_ step: TransactionalStep, next: ClaimRequest?) async throws -> Claim? {
-        let counting = FailureCount()
+        let counting = CallCounts()
         var counted = step
         counted.body = { [body = step.body] context, item in
             do {
-                return try body(context, item)
+                let outputs = try body(context, item)
+                counting.add(done: 1)
+                return outputs
             } catch {
-                counting.add()
+                // An error of the stage itself leaves the item as it was.
+                if !error.isOfTheStage { counting.add(failed: 1) }
                 throw error
             }
         }
@@ -120,8 +123,8 @@ package final class ObservedStore: ForwardingStore {
             try await base.commit(counted, next: next)
         }
         state.withLock { _ = $0.held.removeValue(forKey: step.lease.id) }
-        outcome("failed", counting.count, of: step.lease.stage)
-        outcome("done", step.lease.items.count - counting.count, of: step.lease.stage)
+        outcome("failed", counting.failed, of: step.lease.stage)
+        outcome("done", counting.done, of: step.lease.stage)
         granted(claim)
         return claim
     }
@@ -214,9 +217,15 @@ extension Verdict {
     }
 }
 
-/// How many of a step's items failed inside its transaction.
-private final class FailureCount: Sendable {
-    private let failed = Atomic(0)
-    var count: Int { failed.load(ordering: .relaxed) }
-    func add() { failed.add(1, ordering: .relaxed) }
+/// How many of a step's items were done inside its transaction, and how many failed.
+private final class CallCounts: Sendable {
+    private let counts = Mutex((done: 0, failed: 0))
+    var done: Int { counts.withLock { $0.done } }
+    var failed: Int { counts.withLock { $0.failed } }
+    func add(done: Int = 0, failed: Int = 0) {
+        counts.withLock { counts in
+            counts.done += done
+            counts.failed += failed
+        }
+    }
 }

@@ -18,19 +18,26 @@ package struct SourceRun {
     package let activity: Activity
     /// Whether it is to commit what it has and stop.
     package let isStopping: @Sendable () -> Bool
+    /// How many values more it may put; `nil`: any number. It is asked again after each chunk.
+    package let room: () -> Int?
     /// Commits a chunk; throws ``LeatError/Code/fenced`` when the shard has been taken over.
     package let emit: (SourceChunk) async throws -> Void
 
     package init(
         hold: ShardHold, batch: Int, activity: Activity, isStopping: @escaping @Sendable () -> Bool,
+        room: @escaping () -> Int? = { nil },
         emit: @escaping (SourceChunk) async throws -> Void
     ) {
         self.hold = hold
         self.batch = batch
         self.activity = activity
         self.isStopping = isStopping
+        self.room = room
         self.emit = emit
     }
+
+    /// How many values the next chunk may have.
+    package var chunkLimit: Int { min(batch, room() ?? batch) }
 
     /// How long a value may wait for others to fill its chunk.
     static let patience: Duration = .seconds(1)
@@ -44,11 +51,11 @@ extension SourceRun {
         return try await make()
     }
 
-    /// Takes a sequence's values to its end, in chunks.
+    /// Takes a sequence's values to its end, or as many as it may put, in chunks.
     func pump<Values: Sequence, Tracker: SourceTracker>(_ values: Values, _ start: Tracker) async throws
     where Tracker.Element == Values.Element {
         var iterator = values.makeIterator()
-        var chunk = ChunkCollector(start, limit: batch)
+        var chunk = ChunkCollector(start, limit: chunkLimit)
         defer { activity.rest() }
         while !isStopping() {
             let now = activity.begin(nil)
@@ -65,14 +72,15 @@ extension SourceRun {
             }
             if chunk.isDue(at: now) {
                 activity.rest()
-                try await emit(chunk.take())
+                try await saveProgress(&chunk)
+                if room() == 0 { return }
             }
         }
         activity.rest()
         try await saveProgress(&chunk)
     }
 
-    /// Takes an asynchronous sequence's values to its end, in chunks; what has waited for a second goes as it is.
+    /// Takes an asynchronous sequence's values to its end, or as many as it may put, in chunks; what has waited for a second goes as it is.
     ///
     /// A child task runs the sequence, so that its waiting does not hold back what it has given already.
     func pump<Values: AsyncSequence & SendableMetatype, Tracker: SourceTracker>(
@@ -120,11 +128,17 @@ extension SourceRun {
     }
 
     private func pump<Tracker: SourceTracker>(out feed: Feed<Tracker.Element>, _ start: Tracker) async throws {
-        var chunk = ChunkCollector(start, limit: batch)
+        var chunk = ChunkCollector(start, limit: chunkLimit)
         while true {
             let taken = await feed.take()
             do {
-                for value in taken.values { try chunk.add(value, at: 0) }
+                for value in taken.values {
+                    try chunk.add(value, at: 0)
+                    // What is behind it was taken, and is not put: it comes again after the cursor.
+                    guard chunk.isFull, room() != nil else { continue }
+                    try await saveProgress(&chunk)
+                    if room() == 0 { return }
+                }
                 if let error = taken.error { throw error }
             } catch {
                 try await saveProgress(&chunk)
@@ -136,16 +150,18 @@ extension SourceRun {
         }
     }
 
-    /// What was taken before a stop or an error is kept.
+    /// What was taken, also before a stop or an error, is kept.
     private func saveProgress(_ chunk: inout ChunkCollector<some SourceTracker>) async throws {
-        if !chunk.isEmpty { try await emit(chunk.take()) }
+        guard !chunk.isEmpty else { return }
+        try await emit(chunk.take())
+        chunk.limit = chunkLimit
     }
 }
 
 /// Values on their way to a chunk.
 private struct ChunkCollector<Tracker: SourceTracker> {
     var tracker: Tracker
-    private let limit: Int
+    var limit: Int
     private var outputs: [Output] = []
     private var began: Int64 = 0
 
@@ -155,6 +171,7 @@ private struct ChunkCollector<Tracker: SourceTracker> {
     }
 
     var isEmpty: Bool { outputs.isEmpty }
+    var isFull: Bool { outputs.count >= limit }
 
     mutating func add(_ value: Tracker.Element, at now: Int64) throws {
         if outputs.isEmpty { began = now }
@@ -162,7 +179,7 @@ private struct ChunkCollector<Tracker: SourceTracker> {
     }
 
     func isDue(at now: Int64) -> Bool {
-        outputs.count >= limit || (!outputs.isEmpty && now - began >= SourceRun.patience.nanoseconds)
+        isFull || (!outputs.isEmpty && now - began >= SourceRun.patience.nanoseconds)
     }
 
     mutating func take() throws -> SourceChunk {

@@ -57,7 +57,7 @@ public struct RetryError: AdvisingError, CustomStringConvertible {
 
 /// An error that no item is to blame for: the stage itself is broken, whatever it works on.
 ///
-/// What was in hand is handed back uncharged, and the stage's own failures are counted
+/// What was done before it is committed, what was in hand is handed back uncharged, and the stage's own failures are counted
 /// (``PipelineStage/crashes(_:)``); one that no repetition can mend fails the stage at once.
 ///
 /// ```swift
@@ -68,10 +68,13 @@ public struct RetryError: AdvisingError, CustomStringConvertible {
 public struct StageError: AdvisingError, CustomStringConvertible {
     public let description: String
     public let retryAdvice: RetryAdvice
+    /// What is left to look at of what found it out.
+    public let evidence: Evidence?
 
-    public init(_ reason: String, _ advice: RetryAdvice = .backOff) {
+    public init(_ reason: String, _ advice: RetryAdvice = .backOff, evidence: Evidence? = nil) {
         description = reason
         retryAdvice = advice
+        self.evidence = evidence
     }
 }
 

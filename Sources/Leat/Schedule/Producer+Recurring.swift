@@ -42,7 +42,7 @@ extension SourceRun {
     fileprivate func tick(_ ticking: Ticking, _ output: (Int64) async throws -> Output?) async throws {
         var last = try await begin(at: ticking.time.wallClock)
         while !isStopping() {
-            switch ticking.turn(after: last, upTo: batch) {
+            switch ticking.turn(after: last, upTo: chunkLimit) {
             case .put(let ticks):
                 var outputs: [Output] = []
                 for tick in ticks {
@@ -50,6 +50,7 @@ extension SourceRun {
                     last = tick
                 }
                 try await emit(SourceChunk(outputs: outputs, cursor: "\(last)", isLast: false))
+                if room() == 0 { return }
             case .wait(let pause):
                 // Cut short, it is asked again whether it is to stop.
                 do { try await ticking.wait(pause) } catch is CancellationError { continue }

@@ -105,18 +105,24 @@ public struct Failure: Sendable, Hashable {
     public var reason: String
     /// What is to become of the item.
     public var advice: RetryAdvice
+    /// What is left to look at; it is kept with the attempt as it is, so whoever shows it must escape it.
+    public var evidence: Evidence?
 
     /// - Parameters:
     ///   - reason: control characters are shown as `\u{…}`: what a function threw is read on terminals.
     ///   - advice: what is to become of the item.
-    public init(_ reason: String, _ advice: RetryAdvice = .backOff) {
+    ///   - evidence: what is left to look at.
+    public init(_ reason: String, _ advice: RetryAdvice = .backOff, evidence: Evidence? = nil) {
         self.reason = printable(reason)
         self.advice = advice
+        self.evidence = evidence
     }
 
-    /// What a stage's function threw; the text is cut at 2,000 characters.
+    /// What a stage's function threw, with the evidence that it brings; the text is cut at 2,000 characters.
     public init(from error: any Error) {
-        self.init(String("\(error)".prefix(2000)), (error as? any AdvisingError)?.retryAdvice ?? .backOff)
+        let evidence = (error as? StageError)?.evidence ?? (error as? any EvidentError)?.evidence
+        self.init(
+            String("\(error)".prefix(2000)), (error as? any AdvisingError)?.retryAdvice ?? .backOff, evidence: evidence)
     }
 
     /// The same, with the advice of whoever judges errors that are not his own, or else the error's.
@@ -195,6 +201,9 @@ public protocol TransactionContext {}
 public struct TransactionalStep: Sendable {
     public var lease: Lease
     /// Called once an item, in order; what it throws undoes that item alone, and is its failure.
+    ///
+    /// A ``StageError`` is no item's: that item and those after it stay leased. If nothing was settled before it, the
+    /// step throws it, and is undone.
     public var body: @Sendable (any TransactionContext, Item) throws -> [Output]
 
     /// What is made of what `body` throws.

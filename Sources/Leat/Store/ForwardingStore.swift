@@ -81,6 +81,7 @@ extension ForwardingStore {
     package func prune(upTo limit: Int) async throws -> Int { try await base.prune(upTo: limit) }
 
     package func status() async throws -> [StageStatus] { try await base.status() }
+    package func shards() async throws -> [ShardRecord] { try await base.shards() }
     package func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord] {
         try await base.items(in: queue, after: after, limit: limit)
     }

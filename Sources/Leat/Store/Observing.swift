@@ -144,6 +144,21 @@ public struct WorkerRecord: Sendable, Hashable, Codable {
     }
 }
 
+/// How far one slice of a producer is.
+public struct ShardRecord: Sendable, Hashable, Codable {
+    public var id: ShardID
+    /// How many items it has put, in all runs.
+    public var emitted: Int64
+    /// Whether it has come to its end.
+    public var isComplete: Bool
+
+    public init(id: ShardID, emitted: Int64, isComplete: Bool) {
+        self.id = id
+        self.emitted = emitted
+        self.isComplete = isComplete
+    }
+}
+
 /// An item whose attempts are used up, with its reason.
 public struct DeadLetter: Sendable, Hashable {
     public var stage: StageName
@@ -152,9 +167,12 @@ public struct DeadLetter: Sendable, Hashable {
     public var attempts: Int
     public var reason: String
     public var payload: Payload
+    /// What the last of its attempts left on standard error, as it was written; `nil` if it left nothing.
+    public var errorOutput: String?
 
     public init(
-        stage: StageName, queue: QueueName, item: ItemID, attempts: Int, reason: String, payload: Payload
+        stage: StageName, queue: QueueName, item: ItemID, attempts: Int, reason: String, payload: Payload,
+        errorOutput: String? = nil
     ) {
         self.stage = stage
         self.queue = queue
@@ -162,6 +180,7 @@ public struct DeadLetter: Sendable, Hashable {
         self.attempts = attempts
         self.reason = reason
         self.payload = payload
+        self.errorOutput = errorOutput
     }
 }
 
@@ -174,13 +193,25 @@ public struct AttemptRecord: Sendable, Hashable, Codable {
     /// Wall clock, milliseconds.
     public var failedAt: Int64
     public var error: String
+    /// What its command ended with, if it was one that ended; 128 and the signal's number, if a signal ended it.
+    public var exitStatus: Int32?
+    /// How long it took, if that is known.
+    public var durationMilliseconds: Int64?
+    /// The end of what it wrote on standard error, as it was written: whoever shows it must escape it.
+    public var errorOutput: String?
 
-    public init(stage: StageName, item: ItemID?, worker: WorkerID, failedAt: Int64, error: String) {
+    /// - Parameter evidence: what the failure brought; of its duration whole milliseconds are kept.
+    public init(
+        stage: StageName, item: ItemID?, worker: WorkerID, failedAt: Int64, error: String, evidence: Evidence? = nil
+    ) {
         self.stage = stage
         self.item = item
         self.worker = worker
         self.failedAt = failedAt
         self.error = error
+        exitStatus = evidence?.exitStatus
+        durationMilliseconds = evidence?.duration?.milliseconds
+        errorOutput = evidence?.errorOutput
     }
 }
 

@@ -118,6 +118,16 @@ public struct Plan: Sendable, Hashable, Codable {
         (stage.input.map(producers(of:)) ?? []) + stage.after.compactMap { self.stage($0) }
     }
 
+    /// All that a stage depends on, however far up, itself left out.
+    package func dependencies(of name: StageName) -> [StageSpec] {
+        var reached: Set<StageName> = [name]
+        var open = stage(name).map(upstream) ?? []
+        while let next = open.popLast() {
+            if reached.insert(next.name).inserted { open += upstream(of: next) }
+        }
+        return stages.filter { reached.contains($0.name) && $0.name != name }
+    }
+
     /// All that depends on a stage, however far down, itself left out.
     public func downstream(of name: StageName) -> [StageSpec] {
         var reached: Set<StageName> = [name]

@@ -144,6 +144,8 @@ public protocol Store: Sendable {
     // MARK: Observing
 
     func status() async throws -> [StageStatus]
+    /// How far the producers' shards are, those of a producer in the order of their names.
+    func shards() async throws -> [ShardRecord]
     /// Every queue, those on their own among them.
     func queues() async throws -> [QueueStatus]
     func items(in queue: QueueName, after: ItemID?, limit: Int) async throws -> [ItemRecord]

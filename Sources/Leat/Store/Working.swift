@@ -62,6 +62,9 @@ public enum WorkerEnding: Sendable, Hashable {
     /// Whether the stage itself is to blame, whatever its worker held.
     public var isOfTheStage: Bool { if case .failed = self { true } else { false } }
 
+    /// What the stage's own failure brought to look at.
+    public var evidence: Evidence? { if case .failed(let failure) = self { failure.evidence } else { nil } }
+
     /// The word that is stored.
     public var word: String {
         switch self {

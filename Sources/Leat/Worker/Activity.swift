@@ -80,6 +80,16 @@ package final class Activity: Sendable {
         }
     }
 
+    /// The call in hand has shown that it goes on: its time begins anew.
+    ///
+    /// Of calls side by side each has a box of its own (``current``), and is prolonged by itself.
+    package func prolong() {
+        let now = time.instant
+        state.withLock { state in
+            if state.began != nil { state.began = now }
+        }
+    }
+
     /// A call on one item begins beside others.
     func open(_ item: Item) -> Activity {
         let own = Activity(stage: stage, queue: queue, runID: runID, time: time)

@@ -38,12 +38,27 @@ public enum RunVerdict: Sendable, Hashable {
     ///   - statuses: of all stages of the plan, read in one transaction.
     ///   - plan: of the pipeline.
     public static func judge(_ statuses: [StageStatus], of plan: Plan) -> RunVerdict {
+        judge(statuses, of: plan, stages: nil)
+    }
+
+    /// The same for a run of some of the stages, or one whose producers stop at a limit.
+    ///
+    /// - Parameters:
+    ///   - statuses: of all stages of the plan, read in one transaction.
+    ///   - plan: of the pipeline.
+    ///   - selected: the stages that it runs; `nil`: all. The others do nothing, so it is judged by these.
+    ///   - spent: producers that have put as much as they may, read before the statuses. They have nothing left to do, and
+    ///     what can't end for want of their end is held to be settled.
+    package static func judge(
+        _ statuses: [StageStatus], of plan: Plan, stages selected: Set<StageName>?, spent: Set<StageName> = []
+    ) -> RunVerdict {
         let complete = Set(statuses.filter(\.state.isComplete).map(\.stage))
+        let mine = statuses.filter { selected?.contains($0.stage) ?? true }
         // Backwards: whoever puts into a full queue goes on if the one that takes from it does.
         var going: Set<StageName> = []
         for stage in plan.stages.reversed() {
-            guard let status = statuses.first(where: { $0.stage == stage.name }), !status.state.isComplete,
-                status.state != .failed, hasWork(status, stage, complete)
+            guard let status = mine.first(where: { $0.stage == stage.name }), !status.state.isComplete,
+                status.state != .failed, !spent.contains(stage.name), hasWork(status, stage, complete)
             else { continue }
             let isHeldUp = plan.boundedOutputs(of: stage).contains { output in
                 guard let taker = plan.consumer(of: output.queue), !going.contains(taker.name) else { return false }
@@ -55,9 +70,21 @@ public enum RunVerdict: Sendable, Hashable {
             if !isHeldUp { going.insert(stage.name) }
         }
         if !going.isEmpty { return .goingOn }
-        if statuses.contains(where: { $0.state == .failed }) { return .over(.failed) }
-        guard statuses.allSatisfy(\.state.isComplete) else { return .over(.waiting) }
-        return .over(statuses.contains { $0.state == .completeWithErrors } ? .completeWithErrors : .complete)
+        if mine.contains(where: { $0.state == .failed }) { return .over(.failed) }
+        let unfinished = mine.filter { !$0.state.isComplete }
+        guard unfinished.allSatisfy({ lacksOnlyAnEnd($0, complete, spent, plan) }) else { return .over(.waiting) }
+        let hasErrors =
+            mine.contains { $0.state == .completeWithErrors } || unfinished.contains { $0.dead > 0 }
+        return .over(hasErrors ? .completeWithErrors : .complete)
+    }
+
+    /// Whether a stage has done all that it can before a producer that is at its limit comes to its end.
+    private static func lacksOnlyAnEnd(
+        _ status: StageStatus, _ complete: Set<StageName>, _ spent: Set<StageName>, _ plan: Plan
+    ) -> Bool {
+        if spent.contains(status.stage) { return true }
+        guard let stage = plan.stage(status.stage), !hasWork(status, stage, complete) else { return false }
+        return plan.dependencies(of: stage.name).contains { spent.contains($0.name) }
     }
 
     /// Whether a stage that is neither complete nor failed could do something now, by itself.

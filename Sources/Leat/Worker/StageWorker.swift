@@ -20,6 +20,9 @@ public struct StageWorker: Service {
     private let logger: Logger
     private let onFatal: @Sendable (WorkerFatal) -> Void
     private let isProcess: Bool
+    /// Of a producer: how many items each of its shards may put in all, those of earlier runs included. Then it is left as
+    /// it is, without its end.
+    package var limit: Int?
 
     /// - Parameters:
     ///   - stage: which of the pipeline's stages it runs.
@@ -89,7 +92,7 @@ public struct StageWorker: Service {
             store, stage, activity, isProcess: isProcess, logger: logger, stop: stop, onFatal: onFatal)
         let session = try await WorkerSession(
             stage, on: store, enrollment, activity, heartbeat, patience,
-            isBounded: !plan.boundedOutputs(of: stage.spec).isEmpty, logger: logger)
+            isBounded: !plan.boundedOutputs(of: stage.spec).isEmpty, shardLimit: limit, logger: logger)
         let exit: WorkerExit
         do {
             try heartbeat.begin()

@@ -16,10 +16,13 @@ package actor StreamDesk {
     /// The lease of each item that is claimed and not settled.
     private var leases: [ItemID: Lease] = [:]
     private var given = 0
+    /// Whether the function has settled anything.
+    private(set) var hasAnswered = false
     /// What it was given is under suspicion, and alone.
-    private(set) var isSuspect = false
+    package private(set) var isSuspect = false
     private var mark: ChangeMark?
-    private(set) var ending: StreamEnding?
+    /// How the input has come to its end for this call; `nil` before.
+    package private(set) var ending: StreamEnding?
     /// Why the stage hands out nothing more.
     private(set) var refusal: String?
     /// What the store threw: it is not the function's.
@@ -38,7 +41,7 @@ package actor StreamDesk {
         self.heartbeat = heartbeat
     }
 
-    func runID() async throws -> String { try await patience.trying { [store] in try await store.runID() } }
+    package func runID() async throws -> String { try await patience.trying { [store] in try await store.runID() } }
 
     /// Whether the function has been given anything.
     var hasGiven: Bool { given > 0 }
@@ -46,7 +49,7 @@ package actor StreamDesk {
     // MARK: What the function is given
 
     /// The next item; `nil` when the input has come to its end, which ``ending`` tells, or when none has come by a time.
-    func next(by deadline: ContinuousClock.Instant? = nil) async throws -> Item? {
+    package func next(by deadline: ContinuousClock.Instant? = nil) async throws -> Item? {
         activity.rest()
         do {
             while ending == nil {
@@ -68,6 +71,17 @@ package actor StreamDesk {
             storeError = error
             throw error
         }
+    }
+
+    /// All that is at hand of one claim; nothing at the end of the input, which ``ending`` tells, or when none has come by
+    /// a time. What is under suspicion is given by itself, as by ``next(by:)``.
+    package func nextBatch(by deadline: ContinuousClock.Instant? = nil) async throws -> [Item] {
+        guard let first = try await next(by: deadline) else { return [] }
+        let batch = [first] + waiting
+        given += waiting.count
+        waiting = []
+        activity.begin(batch: batch)
+        return batch
     }
 
     private func end(_ ending: StreamEnding) -> Item? {
@@ -105,10 +119,13 @@ package actor StreamDesk {
     // MARK: What it answers
 
     /// Settles items, whatever leases they are of, and puts outputs, in one transaction.
-    func answer(_ outcomes: [ItemID: Outcome], outputs: [Output]) async throws {
+    ///
+    /// What is released is ready again, and may come back to this call.
+    package func answer(_ outcomes: [ItemID: Outcome], outputs: [Output]) async throws {
         // Waiting for the store is not the function's time.
         activity.rest()
         try await settle(outcomes, outputs: outputs)
+        hasAnswered = true
         activity.begin(nil)
     }
 
@@ -134,7 +151,7 @@ package actor StreamDesk {
         }
     }
 
-    func fail(_ item: ItemID, _ error: any Error) async throws {
+    package func fail(_ item: ItemID, _ error: any Error) async throws {
         try await answer([item: .failed(stage.failure(error))], outputs: [])
     }
 
@@ -149,6 +166,14 @@ package actor StreamDesk {
     }
 
     // MARK: After the call
+
+    /// Leaves what it holds to its worker's end, which hands it back: a step, even one that only hands back, would be taken
+    /// for the stage's progress.
+    func leave() {
+        activity.rest()
+        waiting = []
+        leases = [:]
+    }
 
     /// Hands back what was not given out, and gives what was and has no answer to the failure.
     ///

@@ -24,8 +24,8 @@ extension WorkerSession {
     ///
     /// - Parameter work: makes the step of a batch. What the store refuses of a step is that step's failure, here and there:
     ///   it must not be taken for another lease's.
-    /// - Returns: the answer to the last claim; `nil` when none was asked for.
-    func workAhead(on first: Lease, _ work: (Lease) async throws -> Step) async throws -> Claim? {
+    /// - Returns: the answer to the last claim; `nil` when none was asked for, or when the stage itself failed.
+    func workAhead(on first: Lease, _ work: (Lease) async throws -> Worked) async throws -> Claim? {
         var lease = first
         var before: Step?
         while mayClaimAhead, doesAheadPay, !lease.isSuspect {
@@ -37,9 +37,11 @@ extension WorkerSession {
             let settling = SettlingAhead(
                 step: before, next: request(.isIntended), store: store, patience: patience, logger: logger)
             async let answer = settling()
-            let step = try await timed { try await work(lease) }
-            guard case .granted(let next) = try await answer else {
-                return try await commitUnrefused(step, next: self.next)
+            let worked = try await timed { try await work(lease) }
+            let claim = try await answer
+            if before != nil { progressed() }
+            guard case .step(let step) = worked, case .granted(let next) = claim else {
+                return try await conclude(worked)
             }
             (before, lease) = (step, next)
         }
@@ -48,15 +50,25 @@ extension WorkerSession {
             _ = try await commitUnrefused(before, next: nil)
             return .granted(lease)
         }
-        let step = try await timed { try await work(lease) }
-        return try await commitUnrefused(step, next: next)
+        return try await conclude(try await timed { try await work(lease) })
     }
 
-    private func timed(_ work: () async throws -> Step) async throws -> Step {
+    /// Commits what came of the last batch, with the claim of the one after it.
+    private func conclude(_ worked: Worked) async throws -> Claim? {
+        switch worked {
+        case .step(let step):
+            let claim = try await commitUnrefused(step, next: next)
+            progressed()
+            return claim
+        case .stageFailed(let error, let step): return try await failedStage(error, after: step)
+        }
+    }
+
+    private func timed(_ work: () async throws -> Worked) async throws -> Worked {
         let start = store.time.instant
-        let step = try await work()
+        let worked = try await work()
         doesAheadPay = Self.aheadPays.contains(.nanoseconds(store.time.instant - start))
-        return step
+        return worked
     }
 }
 

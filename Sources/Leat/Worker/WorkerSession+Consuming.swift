@@ -101,12 +101,13 @@ extension WorkerSession {
 
     private func workSingly(
         on lease: Lease, _ body: @Sendable (Item, inout [Output]) async throws -> Void
-    ) async throws -> Step {
+    ) async throws -> Worked {
         var outputs: [Output] = []
         outputs.reserveCapacity(lease.items.count)
         // Empty as long as all succeeded: then the step needs no list.
         var outcomes: [ItemID: Outcome] = [:]
         var begun = 0
+        var stageError: (any Error)?
         let start = store.time.instant
         // Bound once a batch; the box tells the item.
         await Activity.$current.withValue(activity) {
@@ -121,6 +122,12 @@ extension WorkerSession {
                     for index in mark..<outputs.count { outputs[index].parent = item.id }
                 } catch {
                     outputs.removeSubrange(mark...)
+                    if error.isOfTheStage {
+                        // Neither it nor those after it have been worked on.
+                        stageError = error
+                        begun -= 1
+                        break
+                    }
                     outcomes[item.id] = outcome(of: error, on: item)
                 }
             }
@@ -128,11 +135,13 @@ extension WorkerSession {
         activity.rest()
         batchSize.worked(begun, in: .nanoseconds(store.time.instant - start))
         let notBegun = lease.items[begun...]
-        if outcomes.isEmpty, notBegun.isEmpty { return Step(.done, of: lease, outputs: outputs) }
-        // What was begun and has no failure is done.
+        if outcomes.isEmpty, notBegun.isEmpty { return .step(Step(.done, of: lease, outputs: outputs)) }
+        for item in lease.items[..<begun] where outcomes[item.id] == nil { outcomes[item.id] = .done }
+        if let stageError {
+            return .stageFailed(stageError, after: begun > 0 ? Step(.each(outcomes), of: lease, outputs: outputs) : nil)
+        }
         for item in notBegun { outcomes[item.id] = .released }
-        for item in lease.items where outcomes[item.id] == nil { outcomes[item.id] = .done }
-        return Step(.each(outcomes), of: lease, outputs: outputs)
+        return .step(Step(.each(outcomes), of: lease, outputs: outputs))
     }
 
     private var queue: String { stage.spec.input?.rawValue ?? "" }
@@ -149,29 +158,61 @@ extension WorkerSession {
     private func workInside(
         on lease: Lease, _ body: @escaping @Sendable (any TransactionContext, Item) throws -> [Output]
     ) async throws -> Claim? {
+        let thrown = ThrownError()
         let step = TransactionalStep(of: lease, failure: stage.failure) { [activity, call] context, item in
             activity.begin(item, inTransaction: true)
             // What the store does between two calls is not the user's function.
             defer { activity.rest() }
-            return try Activity.$current.withValue(activity) { try call(item) { try body(context, item) } }
+            do {
+                return try Activity.$current.withValue(activity) { try call(item) { try body(context, item) } }
+            } catch let error where error.isOfTheStage {
+                return try thrown.noting { throw error }
+            }
         }
         let start = store.time.instant
-        // The next claim is in this step's transaction, so what it took counts from the one after it.
-        let claim = try await commit(step, next: next)
+        let claim: Claim?
+        do {
+            // The next claim is in this step's transaction, so what it took counts from the one after it.
+            claim = try await patiently { [store, next] in
+                thrown.forget()
+                return try await store.commit(step, next: next)
+            }
+        } catch  where thrown.error != nil && error.isOfTheStage {
+            // Nothing was done before it.
+            return try await failedStage(error, after: nil)
+        }
+        progressed()
+        if let error = thrown.error { return try await failedStage(error, after: nil) }
         batchSize.worked(lease.items.count, in: .nanoseconds(store.time.instant - start))
         return claim
     }
 
+    /// Commits what was done before the stage itself failed, and charges it.
+    ///
+    /// What it holds else, also of what was claimed ahead, is handed back by its worker's end and by no step: a step is
+    /// progress, and would clear the crash budget.
+    ///
+    /// - Returns: no claim: it begins anew.
+    func failedStage(_ error: any Error, after step: Step?) async throws -> Claim? {
+        activity.rest()
+        if let step {
+            _ = try await commitUnrefused(step, next: nil)
+            progressed()
+        }
+        try await chargeStage(error)
+        return nil
+    }
+
     // MARK: Batches
 
-    private func workTogether(on lease: Lease, _ body: BatchBody) async throws -> Step {
+    private func workTogether(on lease: Lease, _ body: BatchBody) async throws -> Worked {
         defer { activity.rest() }
         let batch = body(lease.items)
-        if batch.accepted.isEmpty { return Step(.each(batch.rejected.mapValues(Outcome.failed)), of: lease) }
+        if batch.accepted.isEmpty { return .step(Step(.each(batch.rejected.mapValues(Outcome.failed)), of: lease)) }
         do {
             try await settle(batch.rejected, of: lease)
         } catch let error as LeatError where error.code == .stepRefused {
-            return Step(.failedTogether(Failure(from: error)), of: lease)
+            return .step(Step(.failedTogether(Failure(from: error)), of: lease))
         }
         activity.begin(batch: batch.accepted)
         do {
@@ -181,13 +222,15 @@ extension WorkerSession {
             if batch.accepted.count == 1 {
                 for index in outputs.indices { outputs[index].parent = batch.accepted[0].id }
             }
-            return Step(.done, of: lease, outputs: outputs)
+            return .step(Step(.done, of: lease, outputs: outputs))
+        } catch let error where error.isOfTheStage {
+            return .stageFailed(error, after: nil)
         } catch {
             let failure = stage.failure(error)
             if !isInterruption(error) {
                 logger.info("A batch of \(batch.accepted.count) items failed: \(failure.reason)")
             }
-            return Step(isInterruption(error) ? .released : .failedTogether(failure), of: lease)
+            return .step(Step(isInterruption(error) ? .released : .failedTogether(failure), of: lease))
         }
     }
 
@@ -254,6 +297,14 @@ extension WorkerSession {
         }
         return nil
     }
+}
+
+/// What came of a batch.
+enum Worked {
+    /// What is to be committed for it.
+    case step(Step)
+    /// The stage itself failed; the step is what was done before, if anything was.
+    case stageFailed(any Error, after: Step?)
 }
 
 /// Keeps what a closure threw inside a store's transaction, to tell it from the store's own errors.

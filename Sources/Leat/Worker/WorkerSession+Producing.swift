@@ -2,6 +2,15 @@ internal import Logging
 
 // Stages without input: open a shard, emit until its end, then the next.
 extension WorkerSession {
+    /// What came of a shard.
+    private enum ShardEnd {
+        case complete
+        /// It has put as much as it may.
+        case atLimit
+        /// It was stopped, or the stage was charged.
+        case gaveUp
+    }
+
     func produce() async throws -> WorkerExit {
         var tour = ShardTour(stage.spec.shards)
         while true {
@@ -18,7 +27,13 @@ extension WorkerSession {
                         continue
                     }
                     logger.debug("Shard '\(hold.id)' is open at epoch \(hold.epoch), behind \(hold.emitted) items.")
-                    if try await runUnrefused(hold) { tour.completed() } else { tour.gaveUp() }
+                    switch try await runUnrefused(hold) {
+                    case .complete: tour.completed()
+                    case .atLimit:
+                        logger.info("Shard '\(hold.id)' has put as many items as it may.")
+                        tour.completed()
+                    case .gaveUp: tour.gaveUp()
+                    }
                 case .rest:
                     try await rest()
                     tour.rested()
@@ -34,34 +49,35 @@ extension WorkerSession {
     }
 
     /// A step that the database refuses as a whole is the stage's failure: there is no item to blame.
-    private func runUnrefused(_ hold: ShardHold) async throws -> Bool {
+    private func runUnrefused(_ hold: ShardHold) async throws -> ShardEnd {
         do {
             return try await run(hold)
         } catch let error as LeatError where error.code == .stepRefused {
             try await chargeStage(error)
-            return false
+            return .gaveUp
         }
     }
 
     /// Runs what was opened.
-    ///
-    /// - Returns: whether it came to its end.
-    private func run(_ hold: ShardHold) async throws -> Bool {
+    private func run(_ hold: ShardHold) async throws -> ShardEnd {
         defer { activity.rest() }
         switch stage.body {
         case .source(let body): return try await run(hold, body)
-        case .after(let body): return try await runAfter(hold, body)
-        case .transactionalAfter(let body): return try await runAfterInside(hold, body)
+        case .after(let body): return try await runAfter(hold, body) ? .complete : .gaveUp
+        case .transactionalAfter(let body): return try await runAfterInside(hold, body) ? .complete : .gaveUp
         case .item, .batch, .all, .stream, .transactionalItem, .transactionalAll:
             preconditionFailure("a stage with an input opens no shard")
         }
     }
 
-    private func run(_ hold: ShardHold, _ body: SourceBody) async throws -> Bool {
+    private func run(_ hold: ShardHold, _ body: SourceBody) async throws -> ShardEnd {
         var isEnded = false
+        var room = shardLimit.map { max($0 - Int(hold.emitted), 0) }
+        if room == 0 { return .atLimit }
         var storeError: (any Error)?
         let run = SourceRun(
             hold: hold, batch: stage.batch, activity: activity, isStopping: { [stop] in stop.isAsked },
+            room: { room },
             emit: { [self] chunk in
                 do {
                     let full = try await emit(
@@ -69,7 +85,8 @@ extension WorkerSession {
                     isEnded = chunk.isLast
                     progressed()
                     try await tidyUp()
-                    if !isEnded { try await waitForRoom(full) }
+                    if room != nil { room = try await self.room(of: hold) }
+                    if !isEnded, room != 0 { try await waitForRoom(full) }
                 } catch {
                     storeError = error
                     throw error
@@ -82,8 +99,17 @@ extension WorkerSession {
             activity.rest()
             if let storeError { throw storeError }
             if !isInterruption(error) { try await chargeStage(error) }
+            return .gaveUp
         }
-        return isEnded
+        if isEnded { return .complete }
+        return room == 0 ? .atLimit : .gaveUp
+    }
+
+    /// How many items a shard may still put. The store is asked: of what is put under keys, some may have been there.
+    private func room(of hold: ShardHold) async throws -> Int? {
+        guard let shardLimit else { return nil }
+        let shards = try await patiently { [store] in try await store.shards() }
+        return max(shardLimit - Int(shards.first { $0.id == hold.id }?.emitted ?? hold.emitted), 0)
     }
 
     private func runAfter(_ hold: ShardHold, _ body: @Sendable () async throws -> Void) async throws -> Bool {

@@ -10,7 +10,8 @@ extension WorkerSession {
         case looked(ChangeMark?)
     }
 
-    /// Works until nothing is at hand and nothing could be claimed.
+    /// Works until nothing is at hand and nothing could be claimed, or until the stage itself fails: then what is under
+    /// way is finished and committed first.
     func workSideBySide(
         on first: Lease, _ body: @escaping @Sendable (Item, inout [Output]) async throws -> Void
     ) async throws {
@@ -19,11 +20,12 @@ extension WorkerSession {
         hand.take(first)
         var supply = Supply()
         var timed = (since: store.time.instant, items: 0)
+        var stageError: (any Error)?
         try await withThrowingTaskGroup(of: Event.self) { group in
             defer { group.cancelAll() }
             while true {
                 try await tidyUp()
-                let mayBegin = !isStopping && !heartbeat.isLost
+                let mayBegin = !isStopping && !heartbeat.isLost && stageError == nil
                 while mayBegin, let next = hand.begin() { begin(next, body, in: &group) }
                 while let settlement = hand.settle(at: store.time.instant) {
                     if try await !commit(settlement) { hand.drop(settlement.lease.id) }
@@ -35,7 +37,9 @@ extension WorkerSession {
                     continue
                 }
                 if hand.running == 0, !mayBegin || hand.unbegun == 0 {
-                    while let settlement = hand.settle(at: store.time.instant, isLast: true) {
+                    while var settlement = hand.settle(at: store.time.instant, isLast: true) {
+                        // Then the worker's end hands it back.
+                        if stageError != nil { settlement.notBegun = [] }
                         _ = try await commit(settlement)
                     }
                     return
@@ -50,6 +54,7 @@ extension WorkerSession {
                 if hand.isShort, mayClaimAhead, supply.looks() { look(supply.mark, until: supply.due, in: &group) }
                 switch try await group.next() {
                 case .ended(let lease, let place, let result):
+                    if case .failure(let error) = result, error.isOfTheStage { stageError = stageError ?? error }
                     hand.end(lease, place, result, at: store.time.instant)
                     timed.items += 1
                     let now = store.time.instant
@@ -63,6 +68,7 @@ extension WorkerSession {
                 }
             }
         }
+        if let stageError { _ = try await failedStage(stageError, after: nil) }
     }
 
     private func begin(
@@ -104,11 +110,16 @@ extension WorkerSession {
             case .success(let made):
                 outputs += made
                 outcomes[item.id] = .done
+            // It stays leased, and is handed back by the worker's end.
+            case .failure(let error) where error.isOfTheStage: break
             case .failure(let error): outcomes[item.id] = outcome(of: error, on: item)
             }
         }
         for item in settlement.notBegun { outcomes[item.id] = .released }
-        let isAllDone = settlement.isWhole && outcomes.values.allSatisfy { $0 == .done }
+        guard !outcomes.isEmpty else { return true }
+        let isAllDone =
+            settlement.isWhole && outcomes.count == settlement.lease.items.count
+            && outcomes.values.allSatisfy { $0 == .done }
         do {
             do {
                 let verdict: Verdict = isAllDone ? .done : .each(outcomes)
@@ -117,6 +128,7 @@ extension WorkerSession {
                 logger.warning("A step of \(outcomes.count) items was refused: \(error)")
                 try await commitSingly(outcomes, outputs, of: settlement.lease)
             }
+            progressed()
             return true
         } catch let error where error.isLateStep {
             // It alone may have been taken away. If the worker is dead to the others, its next claim is refused too.

@@ -19,6 +19,8 @@ final class WorkerSession {
     var batchSize: BatchSize
     /// Whether what the stage puts may have to wait for room.
     let isBounded: Bool
+    /// Of a producer: how many items each shard may put in all.
+    let shardLimit: Int?
     /// Whether the last batch took so long that it pays to claim the next one meanwhile.
     var doesAheadPay = false
     /// Failures of the stage itself since it last made progress here.
@@ -28,9 +30,10 @@ final class WorkerSession {
 
     init(
         _ stage: StageDefinition, on store: any Store, _ enrollment: Enrollment, _ activity: Activity,
-        _ heartbeat: Heartbeat, _ patience: StorePatience, isBounded: Bool, logger: Logger
+        _ heartbeat: Heartbeat, _ patience: StorePatience, isBounded: Bool, shardLimit: Int?, logger: Logger
     ) async throws {
         self.isBounded = isBounded
+        self.shardLimit = shardLimit
         self.stage = stage
         self.store = store
         self.enrollment = enrollment
@@ -146,10 +149,6 @@ final class WorkerSession {
         try await patiently { [store] in try await store.commit(step, next: next) }
     }
 
-    func commit(_ step: TransactionalStep, next: ClaimRequest?) async throws -> Claim? {
-        try await patiently { [store] in try await store.commit(step, next: next) }
-    }
-
     func emit(_ emission: Emission) async throws -> QueueName? {
         try await patiently { [store] in try await store.emit(emission) }
     }
@@ -174,14 +173,20 @@ final class WorkerSession {
 
     // MARK: The stage's own failures
 
-    /// Charges the stage for an error that is no item's: its producer, its whole input, its closure after others.
-    ///
-    /// The worker's end is written down, which hands back what it held and spends the stage's crash budget; an error
-    /// that no repetition can mend trips it at once, and one that is to be postponed costs nothing. Then it waits, as
-    /// the error advises or longer each time, and enrolls anew.
+    /// Charges the stage for an error that is no item's: its producer, its whole input, its closure after others, or one
+    /// that says so itself (``StageError``).
     func chargeStage(_ error: any Error) async throws {
         var failure = stage.failure(error)
         if (error as? LeatError)?.code == .cannotResume { failure.advice = .never }
+        try await chargeStage(failure)
+    }
+
+    /// The same of an error that has been judged.
+    ///
+    /// The worker's end is written down, which hands back what it held and spends the stage's crash budget; a failure
+    /// that no repetition can mend trips it at once, and one that is to be postponed costs nothing. Then it waits, as
+    /// the failure advises or longer each time, and enrolls anew.
+    func chargeStage(_ failure: Failure) async throws {
         logger.error("The stage's function failed: \(failure.reason)")
         if failure.postponement != nil {
             try await end(.stopped)
@@ -200,6 +205,9 @@ final class WorkerSession {
 }
 
 extension Error {
+    /// No item is to blame for it, whatever was in hand.
+    var isOfTheStage: Bool { self is StageError }
+
     /// Room or the lock was wanting: nothing is wrong with the step, and it may do later.
     var isPassing: Bool {
         guard let error = self as? LeatError else { return false }

@@ -30,11 +30,12 @@ struct DeadLetterLine: Encodable {
     let item: ItemID
     let attempts: Int
     let reason: String
+    let errorOutput: String?
     let payload: String?
     let payloadBase64: String?
 
     private enum CodingKeys: String, CodingKey {
-        case stage, queue, item, attempts, reason, payload
+        case stage, queue, item, attempts, reason, errorOutput, payload
         case payloadBase64 = "payload_base64"
     }
 
@@ -44,6 +45,7 @@ struct DeadLetterLine: Encodable {
         item = letter.item
         attempts = letter.attempts
         reason = letter.reason
+        errorOutput = letter.errorOutput
         (payload, payloadBase64) = letter.payload.jsonFields
     }
 }
@@ -52,7 +54,10 @@ func deadLetterTable(_ letters: [DeadLetter]) -> String {
     guard !letters.isEmpty else { return "No dead letters." }
     var table = TextTable(["STAGE", "ITEM", "ATTEMPTS", "REASON", "PAYLOAD"])
     for letter in letters {
-        table.add([letter.stage, "\(letter.item)", letter.attempts, letter.reason, letter.payload.preview])
+        table.add([
+            letter.stage, "\(letter.item)", letter.attempts, withLastWords(letter.reason, letter.errorOutput),
+            letter.payload.preview,
+        ])
     }
     return table.text
 }

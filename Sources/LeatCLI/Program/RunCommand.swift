@@ -11,6 +11,9 @@ struct RunCommand<Program: PipelineProgram>: AsyncParsableCommand {
                 Trips and crash budgets of stages are cleared; what is settled is never done again. \
                 SIGTERM or SIGINT drains: workers commit what they have in hand. A second signal kills them.
 
+                A run of a part (--until, --from, --only, --limit) ends when that part can do no more, with its status; \
+                what was left out stays as it is, for a later run.
+
                 \(CommandStatus.help)
                 """)
     }
@@ -20,6 +23,8 @@ struct RunCommand<Program: PipelineProgram>: AsyncParsableCommand {
     @Option(
         help: ArgumentHelp("How many workers a stage has; once a stage.", valueName: "stage=n"))
     var workers: [WorkerCount] = []
+    @OptionGroup var selection: SelectionOptions
+    @OptionGroup var chaos: ChaosOptions
     @OptionGroup var parameters: ParameterOptions
     @Flag(help: "Print nothing but errors.")
     var quiet = false
@@ -29,12 +34,14 @@ struct RunCommand<Program: PipelineProgram>: AsyncParsableCommand {
         let defaults = try Program.pipeline
         // Before a database is made for it.
         let counts = try WorkerCount.counts(workers, of: defaults)
+        let selection = try selection.selection(in: defaults.plan)
         _ = try defaults.plan.parameters.changed(to: parameters.values())
         let database = try await OpenStore.open(
             database.path(for: defaults), creating: true, lease: lease.duration)
         let pipeline = try await parameters.pipeline(of: Program.self, defaults, on: database.store)
         let run = try ProgramRun(
-            pipeline: pipeline, database: database, workers: counts, lease: lease.lease,
+            pipeline: pipeline, database: database, workers: counts, selection: selection, chaos: chaos.chaos,
+            lease: lease.lease,
             display: RunDisplay(quiet ? .none : .chosen(by: output.format), pipeline: pipeline.name))
         throw try await run.run().code
     }

@@ -24,6 +24,8 @@ struct WorkerCommand<Program: PipelineProgram>: AsyncParsableCommand {
     var supervisor: Int32?
     @Option(help: ArgumentHelp("Where its words go.", visibility: .hidden))
     var log: String?
+    @Option(help: ArgumentHelp("How many items each shard of a producer may put in all.", visibility: .hidden))
+    var limit: Int?
 
     func run() async throws {
         // Before anything that may take its time: the pipeline is the user's code.
@@ -36,7 +38,8 @@ struct WorkerCommand<Program: PipelineProgram>: AsyncParsableCommand {
             database.path(for: defaults), creating: supervisor == nil, lease: lease.duration)
         let pipeline = try await parameters.pipeline(of: Program.self, defaults, on: database.store)
         let run = WorkerRun(
-            stage: stage, pipeline: pipeline, database: database, supervisor: supervisor, lifeline: lifeline, log: log)
+            stage: stage, pipeline: pipeline, database: database, supervisor: supervisor, lifeline: lifeline, log: log,
+            limit: limit)
         throw try await run.run().code
     }
 }

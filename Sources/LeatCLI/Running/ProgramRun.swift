@@ -15,25 +15,35 @@ internal import Musl
 /// `run`: this executable's pipeline as processes of this executable.
 struct ProgramRun: Sendable {
     private let pipeline: Pipeline
+    private let selection: Selection
+    private let chaos: Chaos?
     private let database: OpenStore
     private let display: RunDisplay
     private let supervisor: Supervisor
     private let logger: Logger
 
     /// - Parameters:
+    ///   - selection: the part of the pipeline that it works on.
+    ///   - chaos: which of its workers it kills on the way, if any.
     ///   - lease: in seconds, handed on to the workers.
     ///   - worker: the arguments that make this executable a worker of a stage.
     /// - Throws: ``LeatError`` when this executable's own path can't be found.
     init(
-        pipeline: Pipeline, database: OpenStore, workers: [StageName: Int], lease: Double, display: RunDisplay,
+        pipeline: Pipeline, database: OpenStore, workers: [StageName: Int], selection: Selection = Selection(),
+        chaos: Chaos? = nil, lease: Double, display: RunDisplay,
         worker: @escaping @Sendable (StageName) -> [String] = { ["worker", $0.rawValue] }
     ) throws {
         self.pipeline = pipeline
+        self.selection = selection
+        self.chaos = chaos
         self.database = database
         self.display = display
         logger = ConsoleLog.logger("leat.run", level: display.isQuiet ? .error : .notice, through: display.screen)
         var options = Supervisor.Options()
         options.workers = workers
+        options.stages = selection.stages
+        options.limit = selection.limit.map(ProducerLimit.init)
+        options.chaos = chaos
         options.interval = display.interval
         options.who = orderer("run")
         let executable = try executablePath()
@@ -47,12 +57,15 @@ struct ProgramRun: Sendable {
                     worker(slot.stage) + [
                         "--db", database.path, "--lease", "\(lease)",
                         "--supervisor", "\(getpid())", "--log", log,
-                    ], log: log)
+                    ] + (selection.limit.map { ["--limit", "\($0)"] } ?? []), log: log)
             },
             observe: { await display.show($0) })
     }
 
     func run() async throws -> CommandStatus {
+        if let chaos {
+            say("each second each worker is killed with a chance of \(chaos.chance); again by --chaos \(chaos)")
+        }
         let signal = try await runUntilSignalled(supervisor, by: [.sigterm, .sigint], logger: logger) { _ in
             supervisor.stop()
         }
@@ -65,9 +78,16 @@ struct ProgramRun: Sendable {
             // What the log holds is as durable; only who copies the file must copy its -wal too.
             logger.warning("The log was not copied into the database: \(printable("\(error)"))")
         }
-        switch RunVerdict.judge(outcome.stages, of: pipeline.plan) {
+        let status = await conclude(outcome, signal)
+        if chaos != nil { say("chaos killed \(outcome.killed) \(outcome.killed == 1 ? "worker" : "workers")") }
+        return status
+    }
+
+    private func conclude(_ outcome: Supervisor.Outcome, _ signal: UnixSignal?) async -> CommandStatus {
+        switch selection.verdict(on: outcome.stages, of: pipeline.plan, spent: outcome.spent) {
         case .over(let end) where !outcome.isInterrupted || end == .complete || end == .completeWithErrors:
             await display.end(outcome.stages, end.word, CommandStatus(of: end))
+            for remark in selection.remarks(on: outcome.stages, spent: outcome.spent, end) { say(remark) }
             return CommandStatus(of: end)
         case .over, .goingOn:
             let status = outcome.isInterrupted ? CommandStatus(of: signal) : .waiting
@@ -75,4 +95,6 @@ struct ProgramRun: Sendable {
             return status
         }
     }
+
+    private func say(_ sentence: String) { if !display.isQuiet { StandardError.write(sentence) } }
 }

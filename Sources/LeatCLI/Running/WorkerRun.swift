@@ -23,13 +23,15 @@ struct WorkerRun: Sendable {
     /// It is being watched already.
     let lifeline: WorkerLifeline?
     let log: String?
+    /// How many items each shard of a producer may put in all.
+    var limit: Int?
 
     func run() async throws -> CommandStatus {
         let logger = ConsoleLog.logger("leat.worker", level: .info, through: nil)
-        let service = WorkerService(
-            try StageWorker(
-                stage, of: pipeline, on: database.store, pid: getpid(), supervisor: supervisor, log: log,
-                logger: logger))
+        var worker = try StageWorker(
+            stage, of: pipeline, on: database.store, pid: getpid(), supervisor: supervisor, log: log, logger: logger)
+        worker.limit = limit
+        let service = WorkerService(worker)
         lifeline?.handBack(on: database.store) { service.cancel() }
         // Ctrl-C is the supervisor's affair: it drains its workers by SIGTERM.
         if supervisor != nil { signal(SIGINT, SIG_IGN) }

@@ -106,13 +106,20 @@ struct StatusViews {
         }.joined(separator: "\nUNION ALL\n")
     }
 
-    /// Every dead letter with its reason: only rows off the path are read.
+    /// Every dead letter with its reason, and what its last attempt left on standard error (`leat_attempts_item`): only
+    /// rows off the path are read.
     var deadLetters: String {
         let parts = plan.stages.compactMap { stage in
             stage.input.map { queue in
                 """
                 SELECT '\(stage.name)' AS stage, '\(queue)' AS queue, s.id AS item, s.attempts AS attempts, s.reason AS reason,
-                    i.payload AS payload
+                    i.payload AS payload,
+                    (
+                        SELECT a.error_output FROM leat_attempts AS a
+                        WHERE a.stage = '\(stage.name)' AND a.item = s.id
+                        ORDER BY a.id DESC
+                        LIMIT 1
+                    ) AS error_output
                 FROM qs_\(queue) AS s JOIN q_\(queue) AS i ON i.id = s.id
                 WHERE s.state = 'dead'
                 """

@@ -136,7 +136,7 @@ extension Transaction {
                 values.suspect = 0
                 let isDead = failure.isPermanent || values.attempts >= stage.policy.retry.attempts
                 if isDead { settled.dead += 1 }
-                try recordFailure(failure.reason, stage: stage, queue: lease.queue, item: id, worker: worker)
+                try recordFailure(failure, stage: stage, queue: lease.queue, item: id, worker: worker)
                 try retryOrBury(id, values, isDead: isDead, failure, stage, lease.queue)
             }
         }
@@ -265,11 +265,13 @@ extension Transaction {
     }
 
     func recordFailure(
-        _ reason: String, stage: StageSpec, queue: QueueName?, item: ItemID?, worker: WorkerID
+        _ failure: Failure, stage: StageSpec, queue: QueueName?, item: ItemID?, worker: WorkerID
     ) throws {
+        let evidence = failure.evidence
         try sql(Self.attemptQuery).run(
             .text(stage.name.rawValue), .optional(queue?.rawValue), .optional(item?.rawValue), .id(worker), .int(now),
-            .text(reason))
+            .text(failure.reason), .optional(evidence?.exitStatus.map(Int64.init)),
+            .optional(evidence?.duration?.milliseconds), .optional(evidence?.errorOutput))
     }
 }
 
@@ -319,6 +321,8 @@ extension Transaction {
         "INSERT INTO leat_trips (stage, reason, tripped_at) VALUES (?1, ?2, ?3) ON CONFLICT (stage) DO NOTHING")
     private static let attemptQuery = Query(
         """
-        INSERT INTO leat_attempts (stage, queue, item, worker, failed_at, error) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+        INSERT INTO leat_attempts
+            (stage, queue, item, worker, failed_at, error, exit_status, duration_ms, error_output)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
         """)
 }

@@ -112,7 +112,7 @@ extension Transaction {
             settled.dead = isDead ? 1 : 0
             try retryOrBury(item, values, isDead: isDead, Failure(ending.reason), stage, lease.queue)
         }
-        try recordFailure(ending.reason, stage: stage, queue: lease.queue, item: item, worker: worker)
+        try recordFailure(Failure(ending.reason), stage: stage, queue: lease.queue, item: item, worker: worker)
         try end(lease)
         try count(settled, stage)
         try self.settled(stage, lease.queue)
@@ -123,7 +123,8 @@ extension Transaction {
     func chargeStage(_ stage: StageSpec, _ ending: WorkerEnding, _ worker: WorkerID) throws {
         let isKill = ending == .killed
         try sql(isKill ? Self.countKillQuery : Self.countCrashQuery).run(.text(stage.name.rawValue))
-        try recordFailure(ending.stageReason, stage: stage, queue: nil, item: nil, worker: worker)
+        try recordFailure(
+            Failure(ending.stageReason, evidence: ending.evidence), stage: stage, queue: nil, item: nil, worker: worker)
         let count = try sql(isKill ? Self.killsQuery : Self.crashesQuery).first(.text(stage.name.rawValue)) {
             Int($0.int(0))
         }

@@ -25,10 +25,10 @@ package struct Slot: Sendable, Hashable, Comparable, CustomStringConvertible {
 /// has gone.
 package struct Fleet: Sendable {
     package enum Event: Sendable, Hashable {
-        /// How the stages stand now.
-        case status([StageStatus])
+        /// How the stages stand now, and which producers are at their limit.
+        case status([StageStatus], spent: Set<StageName> = [])
         /// A slot's worker is gone, and its ending is in the store; how the stages stand after it.
-        case ended(Slot, DeathAccount, [StageStatus])
+        case ended(Slot, DeathAccount, [StageStatus], spent: Set<StageName> = [])
         /// The pause of a slot is over.
         case due(Slot)
         /// Somebody wants it to end: the first time in good order, the second time at once.
@@ -70,19 +70,26 @@ package struct Fleet: Sendable {
     }
 
     private let plan: Plan
+    /// Those that it runs; `nil`: all.
+    private let selected: Set<StageName>?
     private let slots: [Slot]
     private var places: [Slot: Place]
     private var restarts: [Slot: RestartPolicy]
     private var phase = Phase.working
     private var verdict = RunVerdict.goingOn
     private var stages: [StageName: StageStatus] = [:]
+    /// Producers that have put as much as they may.
+    private var spent: Set<StageName> = []
     /// Whether it was told to stop.
     package private(set) var isInterrupted = false
 
-    /// - Parameter workers: how many a stage has; one, if it is not named. A stage that does all at once has one.
-    package init(plan: Plan, workers: [StageName: Int]) {
+    /// - Parameters:
+    ///   - workers: how many a stage has; one, if it is not named. A stage that does all at once has one.
+    ///   - selected: the stages that get any; `nil`: all.
+    package init(plan: Plan, workers: [StageName: Int], stages selected: Set<StageName>? = nil) {
         self.plan = plan
-        slots = plan.stages.flatMap { stage in
+        self.selected = selected
+        slots = plan.stages.filter { selected?.contains($0.name) ?? true }.flatMap { stage in
             let count = stage.takesAll || !stage.after.isEmpty ? 1 : max(workers[stage.name] ?? 1, 1)
             return (1...count).map { Slot(stage.name, $0) }
         }
@@ -92,12 +99,12 @@ package struct Fleet: Sendable {
 
     package mutating func event(_ event: Event) -> [Action] {
         switch event {
-        case .status(let statuses):
-            note(statuses)
+        case .status(let statuses, let spent):
+            note(statuses, spent)
             return advance()
-        case .ended(let slot, let account, let statuses):
+        case .ended(let slot, let account, let statuses, let spent):
             let before = places[slot]
-            note(statuses)
+            note(statuses, spent)
             return vacate(slot, before, account) + advance()
         case .due(let slot):
             if places[slot] == .pausing { places[slot] = .empty }
@@ -119,9 +126,14 @@ package struct Fleet: Sendable {
         }
     }
 
-    private mutating func note(_ statuses: [StageStatus]) {
+    private mutating func note(_ statuses: [StageStatus], _ spent: Set<StageName>) {
         stages = Dictionary(statuses.map { ($0.stage, $0) }, uniquingKeysWith: { first, _ in first })
-        verdict = RunVerdict.judge(statuses, of: plan)
+        self.spent = spent
+        verdict = RunVerdict.judge(statuses, of: plan, stages: selected, spent: spent)
+    }
+
+    private var areAllComplete: Bool {
+        slots.allSatisfy { stages[$0.stage]?.state.isComplete ?? false }
     }
 
     /// The stages' states decide: start whom they want, or begin to end.
@@ -129,13 +141,11 @@ package struct Fleet: Sendable {
         if phase == .working {
             switch verdict {
             case .goingOn: return fill()
-            case .over(.complete), .over(.completeWithErrors):
+            case .over:
+                // Who waits for what will never come, or not in this run, does not notice by itself.
+                if !isEmpty, !areAllComplete { return drain() }
                 phase = .leaving
                 if !isEmpty { return [.allowGrace] }
-            case .over(.failed), .over(.waiting):
-                // Who waits for what will never come does not notice by itself.
-                if !isEmpty { return drain() }
-                phase = .leaving
             }
         }
         guard phase != .working, phase != .finished, isEmpty else { return [] }
@@ -154,7 +164,7 @@ package struct Fleet: Sendable {
 
     /// Whether one more worker of a stage would have something to do, now or soon.
     private func wants(_ name: StageName) -> Bool {
-        guard let status = stages[name], let stage = plan.stage(name) else { return false }
+        guard let status = stages[name], let stage = plan.stage(name), !spent.contains(name) else { return false }
         let hasItems = status.ready + status.waiting + status.leased > 0
         switch status.state {
         case .complete, .completeWithErrors, .failed: return false

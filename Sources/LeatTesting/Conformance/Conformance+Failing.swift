@@ -184,5 +184,46 @@ extension StoreConformance {
             try equal(try await bench.store.attempts(of: work, item: nil, limit: 1), [own], "the last one")
             try equal(try await bench.store.attempts(of: "last", item: nil, limit: 9), [], "another stage's")
         },
+        Case("keeps what a failed attempt left to look at, of an item's and of the stage's own", on: .line(.strict())) {
+            bench in
+            try await bench.fill(2)
+            let worker = try await bench.enroll()
+            // Control characters are kept as they are: whoever shows them escapes them.
+            let said = Evidence(exitStatus: 3, duration: .milliseconds(1250), errorOutput: "one\n\u{1B}[2Jtwo\n")
+            let killed = Evidence(exitStatus: 137)
+            let ours = Evidence(exitStatus: 127, duration: .milliseconds(4), errorOutput: "not found")
+
+            let lease = try await bench.claim(worker, 1)
+            try await bench.commit(each(.failed(Failure("said", evidence: said)), 1), of: lease)
+            try await bench.commit(
+                .failedTogether(Failure("killed", evidence: killed)), of: try await bench.claim(worker, 1))
+            try await bench.store.end(worker, .failed(Failure("no such command", evidence: ours)))
+
+            let moment = bench.time.wallClock
+            let wanted: [(ItemID?, String, Evidence)] = [
+                (nil, "no such command", ours), (ItemID(2), "killed", killed), (ItemID(1), "said", said),
+            ]
+            try equal(
+                try await bench.store.attempts(of: "work", item: nil, limit: 9),
+                wanted.map { item, error, evidence in
+                    AttemptRecord(
+                        stage: "work", item: item, worker: worker, failedAt: moment, error: error, evidence: evidence)
+                }, "attempts")
+            try equal(
+                try await bench.store.deadLetters(of: "work", limit: 9).map(\.errorOutput), [said.errorOutput, nil],
+                "what the last attempts of the dead letters left")
+        },
+        Case("shows beside a dead letter what its last attempt left, and nothing of those before") { bench in
+            try await bench.fill(1)
+            for output in ["first", "second", "third"] {
+                let lease = try await bench.claim(try await bench.enroll())
+                let failure = Failure("no", evidence: Evidence(errorOutput: output))
+                try await bench.commit(each(.failed(failure), 1), of: lease)
+                bench.time.advance(by: .seconds(60))
+            }
+
+            try equal(
+                try await bench.store.deadLetters(of: "work", limit: 9).map(\.errorOutput), ["third"], "error output")
+        },
     ]
 }

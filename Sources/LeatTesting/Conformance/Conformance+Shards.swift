@@ -4,6 +4,22 @@ extension StoreConformance {
     private static func text(_ texts: String...) -> [Output] { texts.map { Output(.text($0), to: "raw") } }
 
     static let shards: [Case] = [
+        Case("tells how far each shard of each producer is, and of no other stage", on: .behind(["b", "a"])) { bench in
+            let hold = try await bench.open("source", "b")
+            try await bench.store.emit(
+                Emission(
+                    hold, outputs: [Output(.text("1"), to: "raw"), Output(.text("2"), to: "raw")], cursor: "2",
+                    isLast: false))
+            try await bench.close("other", with: [Output(.text("3"), to: "raw")])
+
+            try equal(
+                try await bench.store.shards(),
+                [
+                    ShardRecord(id: ShardID("source", "a"), emitted: 0, isComplete: false),
+                    ShardRecord(id: ShardID("source", "b"), emitted: 2, isComplete: false),
+                    ShardRecord(id: ShardID("other"), emitted: 1, isComplete: true),
+                ], "shards")
+        },
         Case("invariant 1: moves a shard's cursor together with its items") { bench in
             let hold = try await bench.open()
             try equal(hold.epoch, 1, "the first epoch")

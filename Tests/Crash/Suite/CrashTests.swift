@@ -73,6 +73,24 @@ struct CrashTests {
         #expect(try await store.verify() == [])
     }
 
+    @Test("invariant 1: come to the same when the run itself kills workers at random")
+    func chaos() async throws {
+        // Five milliseconds an item: it lasts for several seconds on any machine.
+        let scene = try Scene(["CRASH_PAUSE": "5000"])
+
+        let status = try await scene.run("run", "--chaos", "kill=30%,seed=5")
+
+        #expect(status == .exited(0), "\(scene.output)")
+        let killed = try #require(scene.output.firstMatch(of: /chaos killed ([0-9]+) workers?/))
+        #expect(try #require(Int(killed.1)) >= 1)
+        #expect(scene.output.contains("a chance of 30%; again by --chaos kill=30%,seed=5"))
+        let store = try await scene.store()
+        #expect(try await store.workers().contains { $0.ending == "killed" })
+        #expect(try await scene.kept() == (1...1000).map { $0 * 10 })
+        #expect(try await store.deadLetters(of: nil, limit: 9).isEmpty)
+        #expect(try await store.verify() == [])
+    }
+
     @Test(
         "invariant 1: kill -9 of any process, again and again, changes nothing in what comes out",
         arguments: [[:], ["CRASH_WINDOWS": "1"]])

@@ -27,6 +27,11 @@ final class Scene: Sendable {
 
     var database: String { folder.appending(path: "crash.db").path }
 
+    /// What the programs have said.
+    var output: String {
+        (try? String(contentsOf: folder.appending(path: "output"), encoding: .utf8)) ?? ""
+    }
+
     func store() async throws -> SQLiteStore { try await SQLiteStore.open(database, creating: false) }
 
     /// Runs the program to its end.

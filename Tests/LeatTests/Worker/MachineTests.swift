@@ -112,6 +112,29 @@ struct PulseTests {
 struct ActivityTests {
     private let item = Item(id: ItemID(7), payload: .text("x"), claims: 2, attempts: 1, generation: 3)
 
+    @Test("begins its time anew when the call shows that it goes on, beside others too")
+    func prolonged() {
+        let time = ManualTime()
+        let activity = Activity(stage: "s", queue: "q", runID: "run", time: time)
+        let neighbour = Item(id: ItemID(8), payload: .text("y"), claims: 1, attempts: 0, generation: 0)
+        let (own, other) = (activity.open(item), activity.open(neighbour))
+
+        time.advance(by: .seconds(2))
+        own.prolong()
+        time.advance(by: .seconds(1))
+        #expect(activity.overdue(.seconds(2))?.item == ItemID(8))
+        activity.close(other)
+        #expect(activity.overdue(.seconds(2)) == nil)
+        time.advance(by: .seconds(2))
+        #expect(activity.overdue(.seconds(2))?.item == ItemID(7))
+        activity.close(own)
+
+        // Nothing is in hand, and nothing is begun by it.
+        activity.prolong()
+        time.advance(by: .seconds(3))
+        #expect(activity.overdue(.seconds(2)) == nil)
+    }
+
     @Test("is overdue past its limit, with the item in hand, and not while it rests")
     func overdue() {
         let time = ManualTime()

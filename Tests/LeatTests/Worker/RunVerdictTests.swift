@@ -108,6 +108,72 @@ struct RunVerdictTests {
                 status("report", .waiting)) == .over(.waiting))
     }
 
+    private func judge(
+        _ stages: Set<StageName>?, spent: Set<StageName> = [], _ statuses: StageStatus...
+    ) -> RunVerdict {
+        RunVerdict.judge(statuses, of: plan, stages: stages, spent: spent)
+    }
+
+    @Test("of a part of the stages asks nothing of the others")
+    func part() {
+        let begun = [
+            status("source", .complete), status("work", .ready, ready: 3), status("sort", .waiting),
+            status("report", .waiting),
+        ]
+        func judge(_ stages: Set<StageName>) -> RunVerdict { RunVerdict.judge(begun, of: plan, stages: stages) }
+
+        #expect(judge(["source"]) == .over(.complete))
+        #expect(judge(["source", "work"]) == .goingOn)
+        #expect(judge(["sort", "report"]) == .over(.waiting))
+        #expect(
+            self.judge(
+                ["work"], status("source", .failed), status("work", .completeWithErrors), status("sort", .failed),
+                status("report", .blocked)) == .over(.completeWithErrors))
+        #expect(
+            self.judge(
+                ["work", "sort"], status("source", .failed), status("work", .blocked), status("sort", .blocked),
+                status("report", .blocked)) == .over(.waiting))
+    }
+
+    @Test("is over when the queue behind a part of the stages is full, and nobody of them empties it")
+    func fullBehindPart() throws {
+        var narrow = StagePolicy()
+        narrow.capacity = 3
+        let plan = try Plan(
+            pipeline: "p",
+            stages: [
+                PlanTests.producer("source", to: "a"),
+                StageSpec("work", kind: .transformer, input: "a", outputs: ["b"]),
+                StageSpec("keep", kind: .consumer, input: "b", policy: narrow),
+            ])
+        func judge(keep ready: Int64, _ stages: Set<StageName>?) -> RunVerdict {
+            RunVerdict.judge(
+                [status("source", .complete), status("work", .ready, ready: 5), .init(of: "keep", .ready, ready)],
+                of: plan, stages: stages)
+        }
+
+        #expect(judge(keep: 2, ["source", "work"]) == .goingOn)
+        #expect(judge(keep: 3, ["source", "work"]) == .over(.waiting))
+        #expect(judge(keep: 3, nil) == .goingOn)
+    }
+
+    @Test("is over when what a producer has put up to its limit is settled, as well as it can be")
+    func limited() {
+        let rest = [status("sort", .waiting, ready: 4), status("report", .waiting)]
+        func judge(_ work: StageStatus, spent: Set<StageName> = ["source"]) -> RunVerdict {
+            RunVerdict.judge(
+                [status("source", .ready, ready: 1), work] + rest, of: plan, stages: nil, spent: spent)
+        }
+        var withDead = status("work", .waiting)
+        withDead.dead = 2
+
+        #expect(judge(status("work", .waiting)) == .over(.complete))
+        #expect(judge(withDead) == .over(.completeWithErrors))
+        #expect(judge(status("work", .ready, ready: 1)) == .goingOn)
+        #expect(judge(status("work", .failed, ready: 1)) == .over(.failed))
+        #expect(judge(status("work", .waiting), spent: []) == .goingOn)
+    }
+
     @Test("has the exit statuses that are documented")
     func exits() {
         #expect(RunOutcome.allCases.map(\.exitStatus) == [0, 30, 35, 20])
