@@ -175,7 +175,14 @@ private struct ChunkCollector<Tracker: SourceTracker> {
 
     mutating func add(_ value: Tracker.Element, at now: Int64) throws {
         if outputs.isEmpty { began = now }
-        try tracker.take(value, into: &outputs)
+        let before = outputs.count
+        do {
+            try tracker.take(value, into: &outputs)
+        } catch {
+            // What was before it is still put: not a part of it.
+            outputs.removeSubrange(before...)
+            throw error
+        }
     }
 
     func isDue(at now: Int64) -> Bool {

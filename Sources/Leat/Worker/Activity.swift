@@ -33,7 +33,7 @@ package final class Activity: Sendable {
 
     private let stage: StageName
     let queue: QueueName?
-    private let runID: String
+    package let runID: String
     let time: any TimeSource
     private let state = Mutex(State())
 

@@ -16,6 +16,8 @@ package actor StreamDesk {
     /// The lease of each item that is claimed and not settled.
     private var leases: [ItemID: Lease] = [:]
     private var given = 0
+    /// How many are claimed at once.
+    private var limit: Int
     /// Whether the function has settled anything.
     private(set) var hasAnswered = false
     /// What it was given is under suspicion, and alone.
@@ -33,6 +35,7 @@ package actor StreamDesk {
         _ activity: Activity, _ heartbeat: Heartbeat
     ) {
         self.stage = stage
+        limit = stage.batch
         self.store = store
         self.worker = worker
         self.upkeep = upkeep
@@ -75,7 +78,12 @@ package actor StreamDesk {
 
     /// All that is at hand of one claim; nothing at the end of the input, which ``ending`` tells, or when none has come by
     /// a time. What is under suspicion is given by itself, as by ``next(by:)``.
-    package func nextBatch(by deadline: ContinuousClock.Instant? = nil) async throws -> [Item] {
+    ///
+    /// - Parameter limit: claims at most so many.
+    package func nextBatch(
+        by deadline: ContinuousClock.Instant? = nil, upTo limit: Int? = nil
+    ) async throws -> [Item] {
+        self.limit = min(limit ?? stage.batch, stage.batch)
         guard let first = try await next(by: deadline) else { return [] }
         let batch = [first] + waiting
         given += waiting.count
@@ -90,7 +98,7 @@ package actor StreamDesk {
     }
 
     private func claim(by deadline: ContinuousClock.Instant?) async throws {
-        let request = ClaimRequest(stage.name, worker: worker, limit: stage.batch, holding: .isIntended)
+        let request = ClaimRequest(stage.name, worker: worker, limit: limit, holding: .isIntended)
         switch try await patience.trying({ [store] in try await store.claim(request) }) {
         case .granted(let lease):
             isSuspect = lease.isSuspect

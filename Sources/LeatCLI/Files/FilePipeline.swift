@@ -11,6 +11,13 @@ struct FilePipeline: Sendable {
     /// The command line's values of the run's parameters.
     let given: [String: String]
     let path: String
+    /// Its stages, as they are without a run's parameters.
+    let plan: Plan
+
+    /// How many workers each stage has.
+    var workers: [StageName: Int] {
+        Dictionary(file.stages.map { ($0.name, $0.workers) }, uniquingKeysWith: { first, _ in first })
+    }
 
     /// - Parameter database: where, if not in the pipeline's name with `.db` in this folder.
     init(_ path: String, database: String?, _ parameters: ParameterOptions) throws {
@@ -18,7 +25,7 @@ struct FilePipeline: Sendable {
         given = try parameters.values()
         self.path = database ?? "\(file.name).db"
         // Before a database is made for it: names, and how the stages fit together.
-        _ = try file.plan(parameters: file.parameters(with: given, isComplete: false))
+        plan = try file.plan(parameters: file.parameters(with: given, isComplete: false))
     }
 
     /// Opens the database and makes the pipeline, with the parameters of the run that is there already.

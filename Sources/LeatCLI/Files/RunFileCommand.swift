@@ -10,7 +10,9 @@ struct RunFileCommand: AsyncParsableCommand {
         discussion: """
             The stages are commands, run by worker processes; what is settled is never done again, so the same command \
             resumes. SIGTERM or SIGINT drains: workers finish and commit what they have in hand. A second signal kills \
-            them. 'leat init' writes a file to begin with, 'leat validate' tells what one promises.
+            them.
+
+            A run of a part (--until, --from, --only, --limit) ends when that part can do no more, with its status; what             was left out stays as it is, for a later run. 'leat init' writes a file to begin with, 'leat validate' tells what one promises.
             """)
 
     @OptionGroup var source: FileArgument
@@ -18,6 +20,8 @@ struct RunFileCommand: AsyncParsableCommand {
     @OptionGroup var lease: LeaseOptions
     @Option(help: ArgumentHelp("How many workers a stage has; once a stage.", valueName: "stage=n"))
     var workers: [WorkerCount] = []
+    @OptionGroup var selection: SelectionOptions
+    @OptionGroup var chaos: ChaosOptions
     @OptionGroup var parameters: ParameterOptions
     @Flag(help: "Print nothing but errors.")
     var quiet = false
@@ -25,9 +29,12 @@ struct RunFileCommand: AsyncParsableCommand {
 
     func run() async throws {
         let file = try FilePipeline(source.file, database: database.path, parameters)
+        // Before a database is made for it.
+        let selection = try selection.selection(in: file.plan)
+        let counts = try WorkerCount.counts(workers, of: file.workers, in: file.plan)
         let (database, pipeline) = try await file.open(creating: true, lease: lease, host: .idle)
         let run = try ProgramRun(
-            pipeline: pipeline, database: database, workers: try WorkerCount.counts(workers, of: pipeline),
+            pipeline: pipeline, database: database, workers: counts, selection: selection, chaos: chaos.chaos,
             lease: lease.lease,
             display: RunDisplay(quiet ? .none : .chosen(by: output.format), pipeline: pipeline.name),
             worker: { ["worker", file.file.path, $0.rawValue] })

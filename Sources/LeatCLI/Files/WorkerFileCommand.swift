@@ -19,21 +19,19 @@ struct WorkerFileCommand: AsyncParsableCommand {
     @OptionGroup var database: FileDatabaseOptions
     @OptionGroup var lease: LeaseOptions
     @OptionGroup var parameters: ParameterOptions
-    @Option(help: ArgumentHelp("The process that started it and watches it.", visibility: .hidden))
-    var supervisor: Int32?
-    @Option(help: ArgumentHelp("Where its words go.", visibility: .hidden))
-    var log: String?
+    @OptionGroup var place: WorkerPlaceOptions
 
     func run() async throws {
-        let lifeline = supervisor.map { _ in WorkerLifeline.watch() }
+        let lifeline = place.lifeline()
         let file = try FilePipeline(source.file, database: database.path, parameters)
-        let name = try stageName(stage, in: file.file.plan(parameters: [:]))
+        let name = try stageName(stage, in: file.plan)
         var logger = ConsoleLog.logger("leat.command", level: .info, through: nil)
         logger[metadataKey: "stage"] = "\(name)"
         let (database, pipeline) = try await file.open(
-            creating: supervisor == nil, lease: lease, host: .worker(logger))
+            creating: place.supervisor == nil, lease: lease, host: .worker(logger))
         let run = WorkerRun(
-            stage: name, pipeline: pipeline, database: database, supervisor: supervisor, lifeline: lifeline, log: log)
+            stage: name, pipeline: pipeline, database: database, supervisor: place.supervisor,
+            lifeline: lifeline, log: place.log, limit: place.limit)
         throw try await run.run().code
     }
 }

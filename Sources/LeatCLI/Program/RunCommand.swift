@@ -63,11 +63,18 @@ struct WorkerCount: ExpressibleByArgument, Sendable, Hashable {
     ///
     /// - Throws: ``LeatError`` for a stage that isn't there, is named twice, or can't have so many.
     static func counts(_ wishes: [WorkerCount], of pipeline: Pipeline) throws -> [StageName: Int] {
-        var counts = Dictionary(
+        let workers = Dictionary(
             pipeline.stages.map { ($0.name, $0.workers) }, uniquingKeysWith: { first, _ in first })
+        return try counts(wishes, of: workers, in: pipeline.plan)
+    }
+
+    static func counts(
+        _ wishes: [WorkerCount], of workers: [StageName: Int], in plan: Plan
+    ) throws -> [StageName: Int] {
+        var counts = workers
         var named: Set<StageName> = []
         for wish in wishes {
-            let name = try stageName(wish.stage, in: pipeline.plan)
+            let name = try stageName(wish.stage, in: plan)
             guard named.insert(name).inserted else {
                 throw LeatError(.refused, "--workers names stage '\(name)' twice; name each stage once.")
             }
@@ -75,7 +82,7 @@ struct WorkerCount: ExpressibleByArgument, Sendable, Hashable {
                 throw LeatError(
                     .refused, "Stage '\(name)' can't have \(wish.count) workers; give a number from 1 to 1000.")
             }
-            if wish.count > 1, pipeline.plan.stage(name)?.hasEnding == true {
+            if wish.count > 1, plan.stage(name)?.hasEnding == true {
                 throw LeatError(
                     .refused,
                     "Stage '\(name)' does one piece of work once, so it has one worker; leave out --workers \(name)=\(wish.count)."

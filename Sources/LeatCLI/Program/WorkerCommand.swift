@@ -20,6 +20,27 @@ struct WorkerCommand<Program: PipelineProgram>: AsyncParsableCommand {
     @OptionGroup var database: DatabaseOptions
     @OptionGroup var lease: LeaseOptions
     @OptionGroup var parameters: ParameterOptions
+    @OptionGroup var place: WorkerPlaceOptions
+
+    func run() async throws {
+        // Before anything that may take its time: the pipeline is the user's code.
+        let lifeline = place.lifeline()
+        let defaults = try Program.pipeline
+        let stage = try stageName(stage, in: defaults.plan)
+        _ = try defaults.plan.parameters.changed(to: parameters.values())
+        // A supervisor's database is there. If it isn't any more, a new one would be run from nothing.
+        let database = try await OpenStore.open(
+            database.path(for: defaults), creating: place.supervisor == nil, lease: lease.duration)
+        let pipeline = try await parameters.pipeline(of: Program.self, defaults, on: database.store)
+        let run = WorkerRun(
+            stage: stage, pipeline: pipeline, database: database, supervisor: place.supervisor, lifeline: lifeline,
+            log: place.log, limit: place.limit)
+        throw try await run.run().code
+    }
+}
+
+/// What a supervisor tells the workers that it starts.
+struct WorkerPlaceOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The process that started it and watches it.", visibility: .hidden))
     var supervisor: Int32?
     @Option(help: ArgumentHelp("Where its words go.", visibility: .hidden))
@@ -27,19 +48,6 @@ struct WorkerCommand<Program: PipelineProgram>: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How many items each shard of a producer may put in all.", visibility: .hidden))
     var limit: Int?
 
-    func run() async throws {
-        // Before anything that may take its time: the pipeline is the user's code.
-        let lifeline = supervisor.map { _ in WorkerLifeline.watch() }
-        let defaults = try Program.pipeline
-        let stage = try stageName(stage, in: defaults.plan)
-        _ = try defaults.plan.parameters.changed(to: parameters.values())
-        // A supervisor's database is there. If it isn't any more, a new one would be run from nothing.
-        let database = try await OpenStore.open(
-            database.path(for: defaults), creating: supervisor == nil, lease: lease.duration)
-        let pipeline = try await parameters.pipeline(of: Program.self, defaults, on: database.store)
-        let run = WorkerRun(
-            stage: stage, pipeline: pipeline, database: database, supervisor: supervisor, lifeline: lifeline, log: log,
-            limit: limit)
-        throw try await run.run().code
-    }
+    /// Watches the supervisor from now on, if there is one.
+    func lifeline() -> WorkerLifeline? { supervisor.map { _ in WorkerLifeline.watch() } }
 }

@@ -51,6 +51,9 @@ struct LineLedger: Sendable {
         return false
     }
 
+    /// Whether the next line is a new one, so that adding it can't fail.
+    var isAtEnd: Bool { saved.map { count >= $0.count } ?? true }
+
     private mutating func mark() {
         marks.append(LineCursor.Mark(count: count, hash: hash.text))
         guard marks.count > Self.mostMarks else { return }

@@ -31,7 +31,9 @@ struct LineTracker: SourceTracker {
 
     mutating func take(_ line: [UInt8], into outputs: inout [Output]) throws {
         do {
-            if try ledger.add(line) { try reader.read(line, into: &outputs) }
+            // Before it is counted: a line that can't be put must come again.
+            if ledger.isAtEnd { try reader.read(line, into: &outputs) }
+            _ = try ledger.add(line)
         } catch let changed as LineLedger.Changed {
             throw LeatError(
                 .cannotResume,
