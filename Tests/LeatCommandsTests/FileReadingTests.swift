@@ -172,6 +172,18 @@ struct FileReadingTests {
         #expect(try Samples.refusal(text).contains("more than 100000 values"))
     }
 
+    @Test("may have a thousand stages in a row, and no more")
+    func manyStages() throws {
+        func chain(_ count: Int) -> String {
+            "stages:\n  s0: {produce: [x], to: q0}\n"
+                + (1..<count - 1).map { "  s\($0): {transform: [x], from: q\($0 - 1), to: q\($0)}\n" }.joined()
+                + "  s\(count - 1): {consume: [x], from: q\(count - 2)}\n"
+        }
+
+        #expect(try Samples.read(chain(1000)).plan(parameters: [:]).stages.count == 1000)
+        #expect(try Samples.refusal(chain(1001)).hasPrefix("words.yaml:1002: this is stage 1001"))
+    }
+
     @Test("may nest a thousand deep without ending the process")
     func deep() throws {
         for (open, close) in [("[", "]"), ("{a: ", "}"), ("- ", "")] {

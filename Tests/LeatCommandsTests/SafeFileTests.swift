@@ -67,7 +67,7 @@ struct SafeFileTests {
 
     @Test("is judged by its owner, its group and its mode")
     func ownership() {
-        let mine = Ownership(owner: 1000, group: 50, mode: 0o644, isFolder: false, isGroupPrivate: false)
+        let mine = Ownership(owner: 1000, mode: 0o644, isFolder: false, isGroupPrivate: false)
         func changed(_ change: (inout Ownership) -> Void) -> Ownership.Danger? {
             var copy = mine
             change(&copy)

@@ -9,8 +9,16 @@ extension FileDraft {
     ]
     private static let takenPrefixes = ["LEAT_", "LC_", "LD_", "DYLD_", "BASH_"]
 
+    /// A pipeline is put in order by functions that call themselves once a stage in a row.
+    private static let mostStages = 1000
+
     /// The stages' entries, each with what the file says of its queue.
     func entries(_ reading: Reading) throws -> [StageEntry] {
+        guard stages.count <= Self.mostStages else {
+            throw reading.error(
+                at: stages[Self.mostStages].line,
+                "this is stage \(Self.mostStages + 1); a pipeline has at most \(Measure.grouped(Self.mostStages)).")
+        }
         let drafts = try stages.map { stage in
             var draft = stage.value
             draft.name = StageName(unchecked: stage.name)

@@ -76,7 +76,6 @@ private func systemRead(_ descriptor: Int32, _ buffer: UnsafeMutableRawPointer?,
 /// Who may change a file or a folder.
 struct Ownership: Sendable, Hashable {
     var owner: UInt32
-    var group: UInt32
     /// Permissions and the sticky bit; of a folder.
     var mode: UInt32
     var isFolder: Bool
@@ -102,7 +101,6 @@ struct Ownership: Sendable, Hashable {
 extension Ownership {
     init(_ facts: stat) {
         owner = facts.st_uid
-        group = facts.st_gid
         mode = UInt32(facts.st_mode) & 0o7777
         isFolder = facts.st_mode & S_IFMT == S_IFDIR
         // Many systems give each user a group of the same name or number, and let new files be written by it.
