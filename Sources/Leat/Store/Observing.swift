@@ -195,12 +195,11 @@ public struct AttemptRecord: Sendable, Hashable, Codable {
     public var error: String
     /// What its command ended with, if it was one that ended; 128 and the signal's number, if a signal ended it.
     public var exitStatus: Int32?
-    /// How long it took, if that is known.
+    /// How long it took, if that is known; whole milliseconds are kept.
     public var durationMilliseconds: Int64?
     /// The end of what it wrote on standard error, as it was written: whoever shows it must escape it.
     public var errorOutput: String?
 
-    /// - Parameter evidence: what the failure brought; of its duration whole milliseconds are kept.
     public init(
         stage: StageName, item: ItemID?, worker: WorkerID, failedAt: Int64, error: String, evidence: Evidence? = nil
     ) {

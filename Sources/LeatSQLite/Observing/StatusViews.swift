@@ -113,19 +113,21 @@ struct StatusViews {
             stage.input.map { queue in
                 """
                 SELECT '\(stage.name)' AS stage, '\(queue)' AS queue, s.id AS item, s.attempts AS attempts, s.reason AS reason,
-                    i.payload AS payload,
-                    (
-                        SELECT a.error_output FROM leat_attempts AS a
-                        WHERE a.stage = '\(stage.name)' AND a.item = s.id
-                        ORDER BY a.id DESC
-                        LIMIT 1
-                    ) AS error_output
+                    i.payload AS payload
                 FROM qs_\(queue) AS s JOIN q_\(queue) AS i ON i.id = s.id
                 WHERE s.state = 'dead'
                 """
             }
         }
-        return parts.joined(separator: "\nUNION ALL\n")
+        return """
+            SELECT d.*, (
+                SELECT a.error_output FROM leat_attempts AS a
+                WHERE a.stage = d.stage AND a.item = d.item
+                ORDER BY a.id DESC
+                LIMIT 1
+            ) AS error_output
+            FROM (\(parts.joined(separator: "\nUNION ALL\n"))) AS d
+            """
     }
 
     /// The stages that feed each other, by the number of their cycle: they are settled together.
