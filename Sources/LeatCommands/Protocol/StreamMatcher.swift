@@ -66,6 +66,13 @@ struct StreamMatcher: Sendable {
         return question.id
     }
 
+    /// Whether two lines answer the same question, as far as that can be told.
+    func isSame(_ line: [UInt8], _ other: [UInt8]) -> Bool {
+        guard case .echo(let field) = proof else { return false }
+        let value = Self.field(field, of: line)
+        return value != nil && value == Self.field(field, of: other)
+    }
+
     /// A string by its value, anything else as it is written.
     private static func field(_ field: String, of line: [UInt8]) -> [UInt8]? {
         JSONText.members(of: line)?.last { $0.name == field }?.value.payloadBytes

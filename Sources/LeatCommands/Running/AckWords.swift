@@ -4,6 +4,8 @@ internal import Synchronization
 /// Mode `ack`: messages both ways.
 final class AckWords: Dialect {
     private struct State {
+        /// It has said that it speaks the protocol.
+        var hasGreeted = false
         var inHand: Set<ItemID> = []
         /// What was made of items that are not done yet.
         var emitted: [ItemID: [Output]] = [:]
@@ -36,15 +38,17 @@ final class AckWords: Dialect {
         return line
     }
 
-    func understand(_ lines: [[UInt8]]) -> Understood {
+    var idleAdvice: RetryAdvice { .backOff }
+
+    func understand(_ lines: [[UInt8]], isLast: Bool) -> Understood {
         var understood = Understood()
-        for line in lines where !line.isEmpty {
-            let isIdle = state.withLock { $0.inHand.isEmpty }
+        // A message without its end is half of one, whatever it looks like.
+        for line in lines where !line.isEmpty && !isLast {
+            understood.isIdle = state.withLock { $0.inHand.isEmpty }
             do {
                 try understand(line, &understood)
             } catch {
-                // It had nothing that could be to blame.
-                understood.problem = isIdle && error is CommandProtocolError ? StageError("\(error)") : error
+                understood.problem = error
                 break
             }
         }
@@ -52,7 +56,13 @@ final class AckWords: Dialect {
     }
 
     private func understand(_ line: [UInt8], _ understood: inout Understood) throws {
-        let message = try AckMessage(line)
+        let hasGreeted = state.withLock { $0.hasGreeted }
+        let message: AckMessage
+        do {
+            message = try AckMessage(line)
+        } catch let error as CommandProtocolError where !hasGreeted {
+            throw notGreeted("\(error)")
+        }
         understood.isSign = true
         switch message {
         case .hello(let version):
@@ -61,6 +71,8 @@ final class AckWords: Dialect {
                     "the command speaks version \(version) of the protocol, and this is version \(AckProtocol.version)",
                     .never)
             }
+            state.withLock { $0.hasGreeted = true }
+        case _ where !hasGreeted: throw notGreeted("its first line is \(excerpt(line))")
         case .acknowledge(let items, let values):
             let outputs = try read(values, of: items, line)
             let emitted = try settle(items, line)
@@ -77,6 +89,13 @@ final class AckWords: Dialect {
         case .progress: break
         case .log(let text): understood.log.append(text)
         }
+    }
+
+    /// No item is to blame for a program that does not speak the protocol.
+    private func notGreeted(_ what: String) -> StageError {
+        StageError(
+            "a command of mode ack begins with the line {\"hello\":\(AckProtocol.version)}, and this one does not: \(what)"
+        )
     }
 
     private func read(_ values: [JSONText], of items: [ItemID], _ line: [UInt8]) throws -> [Output] {
@@ -107,9 +126,11 @@ final class AckWords: Dialect {
         }
     }
 
-    func leftBehind(_ count: Int, isAlone: Bool, _ ending: StreamEnding?) -> (any Error)? {
-        // At a drain it may leave what it has not begun.
-        if ending == .drain, !isAlone { return nil }
+    func leftBehind(
+        _ count: Int, isAlone: Bool, hasAnswered: Bool, _ ending: StreamEnding?
+    ) -> (any Error)? {
+        // At a drain it may leave what it has not begun; and before its end it may have had enough.
+        if !isAlone, ending == .drain || (ending == nil && hasAnswered) { return nil }
         return CommandProtocolError("it exited with status 0 and left \(count) items without an answer")
     }
 }

@@ -92,7 +92,8 @@ struct CommandStage: Sendable {
             return CommandError(what, advice, evidence)
         case .stageFailed(let advice):
             return StageError(
-                "\(name) \(end.termination.words)\(CommandError.lastWords(evidence.errorOutput))", advice)
+                "\(name) \(end.termination.words)\(CommandError.lastWords(evidence.errorOutput))", advice,
+                evidence: evidence)
         }
     }
 

@@ -14,7 +14,11 @@ protocol Dialect: Sendable {
     /// The last line.
     func farewell(_ ending: StreamEnding) -> [UInt8]
     /// What the lines of a piece settle, up to one that is not what it should be. Called by one task at a time.
-    func understand(_ lines: [[UInt8]]) -> Understood
+    ///
+    /// - Parameter isLast: nothing more will come.
+    func understand(_ lines: [[UInt8]], isLast: Bool) -> Understood
+    /// What becomes of the stage when the command says something wrong while it has nothing.
+    var idleAdvice: RetryAdvice { get }
     /// Items without an answer.
     var unanswered: [ItemID] { get }
     /// How long the command may say nothing before the end of its input is to make it write what it holds back; `nil`: for
@@ -22,10 +26,14 @@ protocol Dialect: Sendable {
     var holdBack: Duration? { get }
     /// It has answered all that it had: while its input was open, or so long after that was closed.
     func answeredAll(afterClosing duration: Duration?)
-    /// What is to be said of a command that has read all, exited with status 0, and left items without an answer.
+    /// What is to be said of a command that has exited with status 0 and left items without an answer; `nil`: they are handed
+    /// back, and another process goes on.
     ///
-    /// - Parameter ending: what it was told of the end of its input.
-    func leftBehind(_ count: Int, isAlone: Bool, _ ending: StreamEnding?) -> (any Error)?
+    /// - Parameters:
+    ///   - isAlone: they were under suspicion.
+    ///   - hasAnswered: others of them were answered.
+    ///   - ending: what it was told of the end of its input.
+    func leftBehind(_ count: Int, isAlone: Bool, hasAnswered: Bool, _ ending: StreamEnding?) -> (any Error)?
 }
 
 /// What a command has said.
@@ -36,6 +44,8 @@ struct Understood: Sendable {
     var log: [String] = []
     /// What was wrong with the line after these.
     var problem: (any Error)?
+    /// There was nothing that could be to blame for it.
+    var isIdle = false
 
     struct Answer: Sendable {
         /// More than one is settled as a whole.
@@ -182,7 +192,7 @@ struct LongLived<Words: Dialect>: Sendable {
     private func take(
         _ lines: [[UInt8]], _ running: RunningCommand, isHeld: Bool
     ) async throws -> [Understood.Answer] {
-        let understood = words.understand(lines)
+        let understood = words.understand(lines, isLast: false)
         for line in understood.log { stage.host.logger.info("\(printable(line))") }
         if understood.isSign { conversation.showedProgress() }
         // Waiting for the store is not the command's time.
@@ -196,7 +206,10 @@ struct LongLived<Words: Dialect>: Sendable {
         conversation.whileLocked { inFlight, isClosed in
             if inFlight > 0 || isClosed { running.expect() } else { running.rest() }
         }
-        if let problem = understood.problem { throw problem }
+        if let problem = understood.problem {
+            guard understood.isIdle, !isHeld, problem is CommandProtocolError else { throw problem }
+            throw StageError("\(stage.name): \(problem)", words.idleAdvice)
+        }
         return isHeld ? understood.answers : []
     }
 
@@ -245,25 +258,20 @@ struct LongLived<Words: Dialect>: Sendable {
             }
             throw failure
         }
-        var held = talked.held
-        if let rest = talked.rest {
-            let understood = words.understand([rest])
-            if let problem = understood.problem { throw stage.failure(problem, errors, took: took) }
-            held += understood.answers
-        }
+        let last = words.understand(talked.rest.map { [$0] } ?? [], isLast: true)
+        if let problem = last.problem { throw stage.failure(problem, errors, took: took) }
+        let held = talked.held + last.answers
         let unanswered = words.unanswered
         let ending = await desk.ending
+        let hasAnswered = conversation.hasAnswered || !held.isEmpty
         let error =
-            unanswered.isEmpty || !(conversation.isClosed || isAlone)
-            ? nil : words.leftBehind(unanswered.count, isAlone: isAlone, ending)
+            unanswered.isEmpty
+            ? nil
+            : words.leftBehind(unanswered.count, isAlone: isAlone, hasAnswered: hasAnswered, ending)
         // What was answered stands, unless it was under suspicion.
         if error == nil || !isAlone { try await settle(held) }
         if let error { throw stage.failure(error, errors, took: took) }
         guard !unanswered.isEmpty else { return }
-        guard conversation.isClosed || conversation.hasAnswered || !held.isEmpty else {
-            throw stage.failure(
-                CommandProtocolError("it exited with status 0 and had answered nothing"), errors, took: took)
-        }
         // It has had enough, as some do after so many lines; the next one goes on.
         try await desk.answer(
             Dictionary(unanswered.map { ($0, Outcome.released) }, uniquingKeysWith: { $1 }), outputs: [])

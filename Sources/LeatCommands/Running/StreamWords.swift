@@ -2,8 +2,17 @@ internal import Leat
 internal import Synchronization
 
 /// Mode `stream`: a line for a line.
+///
+/// With an echo the answer to a line waits for the next one: a command that answers twice shows it there, and then the line
+/// that it answered twice is not settled yet.
 final class StreamWords: Dialect {
-    private let matcher: Mutex<StreamMatcher>
+    private struct State {
+        var matcher: StreamMatcher
+        /// The last answer, with its line.
+        var latest: (answer: Understood.Answer, line: [UInt8])?
+    }
+
+    private let state: Mutex<State>
     private let proof: StreamProof
     private let reader: OutputReader
     private let memory: HoldBackMemory
@@ -15,32 +24,47 @@ final class StreamWords: Dialect {
     init(_ proof: StreamProof, _ reader: OutputReader, _ memory: HoldBackMemory, timeout: Duration) {
         self.memory = memory
         longest = timeout / 2
-        matcher = Mutex(StreamMatcher(proof))
+        state = Mutex(State(matcher: StreamMatcher(proof)))
         self.proof = proof
         self.reader = reader
     }
 
     func greeting() -> [UInt8] { [] }
     func farewell(_ ending: StreamEnding) -> [UInt8] { [] }
-    func ask(_ item: Item) throws -> [UInt8] { try matcher.withLock { try $0.ask(item) } }
-    var unanswered: [ItemID] { matcher.withLock { $0.unanswered } }
+    func ask(_ item: Item) throws -> [UInt8] { try state.withLock { try $0.matcher.ask(item) } }
+    var unanswered: [ItemID] {
+        state.withLock { ($0.latest?.answer.items ?? []) + $0.matcher.unanswered }
+    }
     var holdBack: Duration? { memory.patience.map { min($0, longest) } }
     func answeredAll(afterClosing duration: Duration?) { memory.answeredAll(afterClosing: duration, longest: longest) }
+    // Who gave his word for the order can't tell what was answered wrongly.
+    var idleAdvice: RetryAdvice { proof == .trust ? .never : .backOff }
 
-    func understand(_ lines: [[UInt8]]) -> Understood {
-        var understood = Understood()
-        for line in lines {
-            let isIdle = matcher.withLock { $0.inFlight == 0 }
-            do {
-                let item = try matcher.withLock { try $0.answer(line) }
-                understood.answers.append(answer(item, line))
-            } catch {
-                // Nothing that it has is to blame. Who gave his word for the order can't tell what was answered wrongly.
-                understood.problem = isIdle ? StageError("\(error)", proof == .trust ? .never : .backOff) : error
-                break
+    func understand(_ lines: [[UInt8]], isLast: Bool) -> Understood {
+        state.withLock { state in
+            var understood = Understood()
+            for line in lines {
+                do {
+                    let item = try state.matcher.answer(line)
+                    if let latest = state.latest { understood.answers.append(latest.answer) }
+                    state.latest = (answer(item, line), line)
+                } catch {
+                    understood.problem = error
+                    // It stays unanswered when it is the one that was answered twice.
+                    if let latest = state.latest, !state.matcher.isSame(latest.line, line) {
+                        understood.answers.append(latest.answer)
+                        state.latest = nil
+                    }
+                    understood.isIdle = state.matcher.inFlight == 0 && state.latest == nil
+                    return understood
+                }
             }
+            if let latest = state.latest, isLast || proof == .trust || state.matcher.inFlight == 0 {
+                understood.answers.append(latest.answer)
+                state.latest = nil
+            }
+            return understood
         }
-        return understood
     }
 
     private func answer(_ item: ItemID, _ line: [UInt8]) -> Understood.Answer {
@@ -53,13 +77,17 @@ final class StreamWords: Dialect {
         }
     }
 
-    func leftBehind(_ count: Int, isAlone: Bool, _ ending: StreamEnding?) -> (any Error)? {
-        let what =
-            "it read all of its lines and left \(count) without an answer; in mode stream each line is answered by one line"
+    func leftBehind(
+        _ count: Int, isAlone: Bool, hasAnswered: Bool, _ ending: StreamEnding?
+    ) -> (any Error)? {
+        let what = "it exited with status 0 and left \(count) of its lines without an answer"
         if proof == .trust, !isAlone {
-            return StageError("\(what), and which ones were left out can't be told with 'ordered: trust'", .never)
+            return StageError(
+                "\(what); with 'ordered: trust' it can't be told which ones: in mode stream each line is answered by one line",
+                .never)
         }
-        return CommandProtocolError(what)
+        // What was answered is proved; with an answer to each line the next process goes on.
+        return hasAnswered && !isAlone ? nil : CommandProtocolError(what)
     }
 }
 
