@@ -21,6 +21,10 @@ extension SQLiteStore {
 
     public func plan() async throws -> Plan? { try await reading { try Transaction.storedPlan(in: $0) } }
 
+    public func note(_ source: RunSource) async throws { try await write { try $0.note(source) } }
+
+    public func source() async throws -> RunSource? { try await reading { try Transaction.source(in: $0) } }
+
     public func runID() async throws -> String {
         try await observe { [self] in try run($0) }
     }

@@ -6,13 +6,15 @@
 
 -- The run: one row. `id` is part of every idempotency key, so keys differ from run to run. `pipeline` is NULL while there
 -- are only queues on their own. `parameters` is a JSON object; a run with other values is refused. `plan_version` grows with
--- every change of stages, queues and policies, so that other processes read them again.
+-- every change of stages, queues and policies, so that other processes read them again. `source` is a JSON object that tells
+-- what the pipeline was last run from: its file, and what each stage runs; NULL of a program.
 CREATE TABLE leat_run (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     id TEXT NOT NULL,
     pipeline TEXT,
     parameters TEXT NOT NULL DEFAULT '{}',
     plan_version INTEGER NOT NULL DEFAULT 1,
+    source TEXT,
     created_at INTEGER NOT NULL
 ) STRICT;
 

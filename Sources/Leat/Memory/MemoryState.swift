@@ -22,6 +22,7 @@ struct MemoryMoment {
 /// name them in another order.
 struct MemoryState: Sendable {
     var plan: Plan?
+    var source: RunSource?
     var queues: [MemoryQueue] = []
     var stages: [MemoryStage] = []
     var leases: [LeaseID: MemoryLease] = [:]
@@ -130,33 +131,16 @@ extension MemoryState {
     }
 
     private func compare(_ new: Plan, with old: Plan) throws {
+        if let refusal = new.refusal(by: old) { throw refusal }
         func changed(_ what: String) -> LeatError {
             LeatError(
                 .pipelineChanged,
                 "Pipeline '\(printable(old.pipeline ?? ""))' can't be installed over what is there: \(what); start a new store."
             )
         }
-        guard new.pipeline == old.pipeline else {
-            throw changed("the other one's name is '\(printable(new.pipeline ?? ""))'")
-        }
-        if let difference = new.parameters.difference(from: old.parameters) { throw changed(difference) }
-        let names = Set(new.stages.map(\.name))
-        let oldNames = Set(old.pipelineStages.map(\.name))
-        if let odd = names.symmetricDifference(oldNames).min() {
-            throw changed("stage '\(odd)' is \(names.contains(odd) ? "new" : "gone")")
-        }
         for spec in new.stages {
             guard let before = old.stage(spec.name) else { continue }
-            guard spec.kind == before.kind, spec.input == before.input, spec.takesAll == before.takesAll,
-                Set(spec.outputs) == Set(before.outputs), Set(spec.after) == Set(before.after)
-            else {
-                throw changed("stage '\(spec.name)' has other queues, or runs at another time")
-            }
-            let shards = Set(spec.shards)
-            if let gone = Set(before.shards).subtracting(shards).min() {
-                throw changed("shard '\(printable(gone.rawValue))' of stage '\(spec.name)' is gone")
-            }
-            guard let added = shards.subtracting(before.shards).min() else { continue }
+            guard let added = Set(spec.shards).subtracting(before.shards).min() else { continue }
             for later in new.downstream(of: spec.name) where stages[try place(of: later.name)].hasEnded {
                 throw changed(
                     "shard '\(printable(added.rawValue))' of stage '\(spec.name)' is new, but stage '\(later.name)' has ended on all that was before it"

@@ -63,6 +63,10 @@ extension MemoryStore {
 
     public func plan() async throws -> Plan? { try observe { state, _ in state.plan } }
 
+    public func note(_ source: RunSource) async throws { try perform { state, _ in state.source = source } }
+
+    public func source() async throws -> RunSource? { try observe { state, _ in state.source } }
+
     public func runID() async throws -> String { run }
 
     public func prepare(_ body: @escaping @Sendable (any TransactionContext) throws -> Void) async throws {

@@ -9,6 +9,8 @@ extension ForwardingStore {
 
     package func install(_ plan: Plan) async throws { try await base.install(plan) }
     package func plan() async throws -> Plan? { try await base.plan() }
+    package func note(_ source: RunSource) async throws { try await base.note(source) }
+    package func source() async throws -> RunSource? { try await base.source() }
     package func runID() async throws -> String { try await base.runID() }
     package func prepare(_ body: @escaping @Sendable (any TransactionContext) throws -> Void) async throws {
         try await base.prepare(body)

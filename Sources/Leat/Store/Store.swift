@@ -22,6 +22,10 @@ public protocol Store: Sendable {
     func install(_ plan: Plan) async throws
     /// The plan that is written down, if there is one.
     func plan() async throws -> Plan?
+    /// Writes down what the pipeline is run from.
+    func note(_ source: RunSource) async throws
+    /// What the pipeline was last run from, if that was written down.
+    func source() async throws -> RunSource?
     /// Identifies this run for ever; part of every idempotency key.
     func runID() async throws -> String
     /// Runs once, in a transaction of its own: makes the tables that a stage's closures write to.

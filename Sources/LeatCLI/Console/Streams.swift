@@ -90,6 +90,9 @@ enum StandardError {
     /// What can't be said is not said: there is no other place to complain.
     static func write(_ text: String) { _ = writeAll(text.hasSuffix("\n") ? text : text + "\n", to: STDERR_FILENO) }
 
+    /// What others have written, as it is.
+    static func write(bytes: [UInt8]) { _ = writeAll(bytes, to: STDERR_FILENO) }
+
     /// Text as it is, without an end of line.
     static func writeRaw(_ text: String) { _ = writeAll(text, to: STDERR_FILENO) }
 

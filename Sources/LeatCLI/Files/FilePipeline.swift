@@ -42,6 +42,26 @@ struct FilePipeline: Sendable {
         return (database, try pipeline(stored: try await database.store.plan(), host))
     }
 
+    /// Says what has changed since the run was last continued, and writes down what it goes on with.
+    ///
+    /// - Throws: ``Leat/LeatError/Code/pipelineChanged``, with what to do, for what it can't go on with.
+    func noteChanges(_ pipeline: Pipeline, on database: OpenStore, say: (String) -> Void) async throws {
+        if let stored = try await database.store.plan(), stored.pipeline != nil {
+            if let refusal = pipeline.plan.refusal(by: stored) {
+                throw LeatError(
+                    .pipelineChanged,
+                    "The run in \(printable(database.path)) can't go on with \(printable(file.shownAs)): \(refusal.message)"
+                )
+            }
+            if let source = try await database.store.source() {
+                let changes = file.changes(since: source, try await database.store.pipelineStatus())
+                for change in changes { say("\(printable(file.shownAs)) has changed: \(change).") }
+            }
+        }
+        try await database.store.install(pipeline.plan)
+        try await database.store.note(file.source)
+    }
+
     private func pipeline(stored: Plan?, _ host: CommandHost) throws -> Pipeline {
         let known = stored?.pipeline == file.name ? stored?.parameters.values ?? [:] : [:]
         let names = Set(file.parameters.map(\.name))

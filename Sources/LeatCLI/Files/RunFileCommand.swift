@@ -33,6 +33,8 @@ struct RunFileCommand: AsyncParsableCommand {
         let selection = try selection.selection(in: file.plan)
         let counts = try WorkerCount.counts(workers, of: file.workers, in: file.plan)
         let (database, pipeline) = try await file.open(creating: true, lease: lease, host: .idle)
+        let isQuiet = quiet
+        try await file.noteChanges(pipeline, on: database) { if !isQuiet { StandardError.write($0) } }
         let run = try ProgramRun(
             pipeline: pipeline, database: database, workers: counts, selection: selection, chaos: chaos.chaos,
             lease: lease.lease,

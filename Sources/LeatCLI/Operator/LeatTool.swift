@@ -15,7 +15,7 @@ package struct LeatTool: AsyncParsableCommand {
             version: "0.1.0",
             subcommands: [
                 InitCommand.self, ValidateCommand.self, SchemaCommand.self,
-                RunFileCommand.self, WorkerFileCommand.self,
+                RunFileCommand.self, WorkerFileCommand.self, DebugCommand.self,
                 PutCommand.self, TakeCommand.self, QueuesCommand.self, SealCommand.self, ReopenCommand.self,
                 StatusCommand.self, MetricsCommand.self, VerifyCommand.self, PeekCommand.self, DeadCommand.self,
                 AttemptsCommand.self,

@@ -8,9 +8,19 @@ package final class ErrorOutput: Sendable {
 
     private let state = Mutex(ErrorState())
     private let log: @Sendable (String) -> Void
+    private let raw: @Sendable ([UInt8]) -> Void
 
     /// - Parameter log: takes a line, safe for a terminal.
-    package init(log: @escaping @Sendable (String) -> Void) { self.log = log }
+    package init(log: @escaping @Sendable (String) -> Void) {
+        self.log = log
+        raw = { _ in }
+    }
+
+    /// - Parameter raw: takes all of it, as it comes.
+    package init(raw: @escaping @Sendable ([UInt8]) -> Void) {
+        log = { _ in }
+        self.raw = raw
+    }
 
     /// Another attempt begins: what is kept from here on is its own.
     package func begin() {
@@ -29,6 +39,7 @@ package final class ErrorOutput: Sendable {
             return state.lines(of: bytes)
         }
         for line in lines { log(line) }
+        raw(bytes)
     }
 
     /// Its last words, at most ``Leat/Evidence/limit`` bytes; `nil` if there are none.

@@ -15,7 +15,7 @@ extension Transaction {
         let stored = try storedPlan()
         let changes = sql.totalChanges
         if let stored, stored.pipeline != nil {
-            try refuseChange(from: stored, to: plan)
+            if let refusal = plan.refusal(by: stored) { throw refusal }
             try addShards(plan)
             for stage in plan.stages { try write(stage.policy, of: stage.name) }
         } else {
@@ -202,33 +202,16 @@ extension Transaction {
             arguments: [stage.rawValue, shard.rawValue, position])
     }
 
-    /// Stages, queues and edges are for ever; so is a shard that was begun.
-    private func refuseChange(from stored: Plan, to plan: Plan) throws {
-        func refuse(_ what: String) -> LeatError {
-            LeatError(
-                .pipelineChanged,
-                "This database belongs to a run of '\(printable(stored.pipeline ?? ""))' in which \(what); go on with the program as it was, or begin a new run in a new file."
-            )
-        }
-        guard stored.pipeline == plan.pipeline else {
-            throw refuse("the pipeline is not '\(printable(plan.pipeline ?? ""))'")
-        }
-        if let difference = plan.parameters.difference(from: stored.parameters) { throw refuse(difference) }
-        for old in stored.pipelineStages where plan.stage(old.name) == nil {
-            throw refuse("there is a stage '\(old.name)', which the program no longer has")
-        }
-        for new in plan.stages {
-            guard let old = stored.stage(new.name) else { throw refuse("there is no stage '\(new.name)'") }
-            guard old.kind == new.kind, old.input == new.input, Set(old.outputs) == Set(new.outputs) else {
-                throw refuse("stage '\(new.name)' has other queues")
-            }
-            guard Set(old.after) == Set(new.after), old.takesAll == new.takesAll else {
-                throw refuse("stage '\(new.name)' comes at another time")
-            }
-            for shard in old.shards where !new.shards.contains(shard) {
-                throw refuse("producer '\(new.name)' has a shard '\(printable(shard.rawValue))'")
-            }
-        }
+    static func source(in database: Database) throws -> RunSource? {
+        guard let text = try String.fetchOne(database, sql: "SELECT source FROM leat_run") else { return nil }
+        return try JSONDecoder().decode(RunSource.self, from: Data(text.utf8))
+    }
+
+    func note(_ source: RunSource) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        let text = String(decoding: try encoder.encode(source), as: UTF8.self)
+        try database.execute(sql: "UPDATE leat_run SET source = ?1 WHERE source IS NOT ?1", arguments: [text])
     }
 
     private func addShards(_ plan: Plan) throws {

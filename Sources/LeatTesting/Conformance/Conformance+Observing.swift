@@ -25,6 +25,16 @@ extension StoreConformance {
 
             try equal(try await bench.store.plan(), bench.plan, "the plan")
         },
+        Case("keeps what it was last run from") { bench in
+            try demand(try await bench.store.source() == nil, "a new store was run from something")
+            for command in ["cat", "tac"] {
+                let source = RunSource(file: "/work/a b.yaml", stages: ["work": ["command": command]])
+
+                try await bench.store.note(source)
+
+                try equal(try await bench.store.source(), source, "the source")
+            }
+        },
         Case("keeps the parameters of its run, and refuses others") { bench in
             func plan(_ parameters: Parameters) throws -> Plan {
                 try Plan(pipeline: "conformance", stages: Layout.line().stages, parameters: parameters)
