@@ -91,7 +91,27 @@ struct SourceModeTests {
 
         #expect(run.outcome == .failed)
         #expect(
-            run["read"]?.reason?.contains("line 33 of what its command writes") == true, "\(run["read"]?.reason ?? "")")
+            run["read"]?.reason?.contains("line 33 was '33' and is 'other'") == true, "\(run["read"]?.reason ?? "")")
+    }
+
+    @Test("finds the one line that changed among many")
+    func changedAmongMany() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+        try test.write(
+            "if [ ! -e died ]; then touch died; seq 3000; exit 1; fi; seq 3000 | sed '2031s/.*/other/'",
+            to: "source.sh")
+
+        let run = try await test.run(
+            """
+              read: {produce: [sh, source.sh], to: n, retry: {base: 1ms}}
+              keep: {consume: {shell: 'cat >> out'}, from: n, mode: batch}
+
+            """)
+
+        #expect(run.outcome == .failed)
+        let reason = run["read"]?.reason ?? ""
+        #expect(reason.contains("line 2031 was '2031' and is 'other'"), "\(reason)")
     }
 
     @Test("refuses a source that has become shorter")

@@ -20,12 +20,15 @@ package struct SourceRun {
     package let isStopping: @Sendable () -> Bool
     /// How many values more it may put; `nil`: any number. It is asked again after each chunk.
     package let room: () -> Int?
+    /// A queue's items behind one, in order: what was put before can be looked at.
+    package let items: @Sendable (QueueName, ItemID?, Int) async throws -> [ItemRecord]
     /// Commits a chunk; throws ``LeatError/Code/fenced`` when the shard has been taken over.
     package let emit: (SourceChunk) async throws -> Void
 
     package init(
         hold: ShardHold, batch: Int, activity: Activity, isStopping: @escaping @Sendable () -> Bool,
         room: @escaping () -> Int? = { nil },
+        items: @escaping @Sendable (QueueName, ItemID?, Int) async throws -> [ItemRecord] = { _, _, _ in [] },
         emit: @escaping (SourceChunk) async throws -> Void
     ) {
         self.hold = hold
@@ -33,6 +36,7 @@ package struct SourceRun {
         self.activity = activity
         self.isStopping = isStopping
         self.room = room
+        self.items = items
         self.emit = emit
     }
 

@@ -78,6 +78,7 @@ extension WorkerSession {
         let run = SourceRun(
             hold: hold, batch: stage.batch, activity: activity, isStopping: { [stop] in stop.isAsked },
             room: { room },
+            items: { [store] queue, id, limit in try await store.items(in: queue, after: id, limit: limit) },
             emit: { [self] chunk in
                 do {
                     let full = try await emit(

@@ -25,6 +25,9 @@ struct LineLedger: Sendable {
     private(set) var count: Int64 = 0
     private var hash = FNV1a()
     private var marks: [LineCursor.Mark] = []
+    /// The lines since that, and how many before them were not empty: to tell which one has changed.
+    private(set) var unproved: [[UInt8]] = []
+    private(set) var putBefore: Int64 = 0
     /// Lines from mark to mark; doubles when there are too many marks.
     private var stride: Int64 = 1
     private static let mostMarks = 64
@@ -44,10 +47,13 @@ struct LineLedger: Sendable {
         // A byte that ends no line, so that where one ends counts too.
         hash.add(CollectionOfOne(0x0A))
         if count % stride == 0 { mark() }
+        if !ahead.isEmpty { unproved.append(line) }
         guard let next = ahead.last, next.count == count else { return saved.map { count > $0.count } ?? true }
         guard next.hash == hash.text else { throw Changed(first: unchanged + 1, last: count) }
         unchanged = count
         ahead.removeLast()
+        putBefore += unproved.reduce(0) { $0 + ($1.isEmpty ? 0 : 1) }
+        unproved = []
         return false
     }
 

@@ -33,9 +33,17 @@ extension CommandStage {
                 // A last line without an end is a whole one only if the command says that it is at its end.
                 if !last.isEmpty { _ = await put(last) }
             }
+        } catch let error as ChangedLines {
+            throw try await error.refusal(run, lineQueue)
         } catch {
             throw failure(error, errors, took: start.duration(to: .now))
         }
+    }
+
+    /// The queue whose items are this source's lines, one by one.
+    private var lineQueue: QueueName? {
+        guard case .all(let queues) = entry.to, entry.shards.isEmpty else { return nil }
+        return queues.first
     }
 
     /// Puts each line that has its end.

@@ -35,10 +35,8 @@ struct LineTracker: SourceTracker {
             if ledger.isAtEnd { try reader.read(line, into: &outputs) }
             _ = try ledger.add(line)
         } catch let changed as LineLedger.Changed {
-            throw LeatError(
-                .cannotResume,
-                "Source '\(id)' can't go on: \(changed.place) of what its command writes was something else when it was put. Give the command the same input again, or begin a new run in a new file (--db)."
-            )
+            throw ChangedLines(
+                source: id, place: changed, lines: ledger.unproved, putBefore: ledger.putBefore)
         }
     }
 
@@ -58,8 +56,59 @@ struct LineTracker: SourceTracker {
     }
 }
 
-extension LineLedger.Changed {
-    var place: String { first == last ? "line \(first)" : "a line from \(first) to \(last)" }
+/// Lines that were put before come differently now.
+struct ChangedLines: Error {
+    let source: ShardID
+    let place: LineLedger.Changed
+    /// Those among which the change is.
+    let lines: [[UInt8]]
+    /// How many items were put before them.
+    let putBefore: Int64
+
+    /// The refusal, with the line that changed, where the items are still there that the lines became.
+    ///
+    /// - Parameter queue: one that each line was put into, by this source alone.
+    func refusal(_ run: SourceRun, _ queue: QueueName?) async throws -> LeatError {
+        var what = place.first == place.last ? "line \(place.first)" : "a line from \(place.first) to \(place.last)"
+        if let queue, let (number, before) = try await find(run, queue), let now = lines[safe: number] {
+            what = "line \(place.first + Int64(number)) was \(excerpt(before)) and is \(excerpt(now))"
+        } else {
+            what += " of what its command writes was something else when it was put"
+        }
+        return LeatError(
+            .cannotResume,
+            "Source '\(source)' can't go on: \(what). Give the command the same input again, or begin a new run in a new file (--db)."
+        )
+    }
+
+    /// The first of the lines that is not the item that was made of it.
+    private func find(_ run: SourceRun, _ queue: QueueName) async throws -> (Int, [UInt8])? {
+        var last: ItemID?
+        var skipped: Int64 = 0
+        var number = 0
+        while true {
+            let page = try await run.items(queue, last, 1000)
+            guard let end = page.last else { return nil }
+            // Where some were pruned, or others put, the counts do not tell which line was which.
+            guard page.allSatisfy({ $0.origin == run.hold.id.stage }) else { return nil }
+            guard page[0].id.rawValue == (last?.rawValue ?? 0) + 1 else { return nil }
+            last = end.id
+            for record in page {
+                if skipped < putBefore {
+                    skipped += 1
+                    continue
+                }
+                while lines[safe: number]?.isEmpty == true { number += 1 }
+                guard let line = lines[safe: number] else { return nil }
+                if record.payload.bytes != line { return (number, record.payload.bytes) }
+                number += 1
+            }
+        }
+    }
+}
+
+extension Array {
+    fileprivate subscript(safe index: Int) -> Element? { indices.contains(index) ? self[index] : nil }
 }
 
 /// Messages with items and the cursor that follows them.
