@@ -29,6 +29,8 @@ struct WorkerFileCommand: AsyncParsableCommand {
         logger[metadataKey: "stage"] = "\(name)"
         let (database, pipeline) = try await file.open(
             creating: place.supervisor == nil, lease: lease, host: .worker(logger))
+        // Of its supervisor's workers the run has spoken already.
+        if place.supervisor == nil { try await file.noteChanges(pipeline, on: database, say: StandardError.write) }
         let run = WorkerRun(
             stage: name, pipeline: pipeline, database: database, supervisor: place.supervisor,
             lifeline: lifeline, log: place.log, limit: place.limit)
