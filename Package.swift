@@ -170,7 +170,8 @@ let package = Package(
             name: "ExampleTests",
             dependencies: [
                 "FlightsPipeline", "Leat", "LeatProcess", "LeatSQLite", "LeatTesting", "api-enrichment", "flights",
-                "foreign-writer", "hello-queue", "outbox-service", "squares", grdb, logging, subprocess, system,
+                "foreign-writer", "hello-queue", "leat-command", "outbox-service", "squares", grdb, logging, subprocess,
+                system,
             ],
             exclude: ["score-api.py"],
             swiftSettings: settings
