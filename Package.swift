@@ -173,7 +173,7 @@ let package = Package(
                 "foreign-writer", "hello-queue", "leat-command", "outbox-service", "squares", grdb, logging, subprocess,
                 system,
             ],
-            exclude: ["score-api.py"],
+            exclude: ["score-api.py", "site-server.py"],
             swiftSettings: settings
         ),
         .testTarget(name: "LeatProcessTests", dependencies: ["Leat", "LeatProcess"], swiftSettings: settings),
