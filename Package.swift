@@ -170,9 +170,10 @@ let package = Package(
             name: "ExampleTests",
             dependencies: [
                 "FlightsPipeline", "Leat", "LeatProcess", "LeatSQLite", "LeatTesting", "api-enrichment", "flights",
-                "foreign-writer", "hello-queue", "outbox-service", "squares", grdb, logging, subprocess, system,
+                "foreign-writer", "hello-queue", "leat-command", "outbox-service", "squares", grdb, logging, subprocess,
+                system,
             ],
-            exclude: ["score-api.py"],
+            exclude: ["score-api.py", "site-server.py"],
             swiftSettings: settings
         ),
         .testTarget(name: "LeatProcessTests", dependencies: ["Leat", "LeatProcess"], swiftSettings: settings),

@@ -18,12 +18,26 @@ struct TemporaryFolder {
         try Data(text.utf8).write(to: file)
     }
 
+    /// Copies the folder of an example here, so that what it writes beside its file is left to nobody.
+    ///
+    /// - Returns: the copy's path.
+    func copyOfExample(_ name: String) throws -> String {
+        try FileManager.default.copyItem(atPath: exampleFolder(name), toPath: path(name))
+        return path(name)
+    }
+
     func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: path(name)) }
 
     func remove() {
         // What is left in the system's temporary folder harms nobody.
         try? FileManager.default.removeItem(at: folder)
     }
+}
+
+/// The folder of an example in this checkout.
+func exampleFolder(_ name: String) -> String {
+    URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "Examples/\(name)").path
 }
 
 /// A small year in the layout that Flights reads: in each month every tenth flight is cancelled, and the fifth line of

@@ -14,21 +14,30 @@ package struct Results: Sendable, Equatable {
         guard let database = store as? SQLiteStore else {
             throw LeatError(.refused, "The results of flights are in tables, and this store has none.")
         }
-        rows = try await database.reading { db in
-            try Dictionary(
-                uniqueKeysWithValues: Tables.all.map { table in
-                    var counts: [String: Int] = [:]
-                    let cursor = try Row.fetchCursor(db, sql: "SELECT * FROM \(table)")
-                    while let row = try cursor.next() {
-                        counts[row.databaseValues.map(\.description).joined(separator: ", "), default: 0] += 1
-                    }
-                    return (table, counts)
-                })
-        }
+        rows = try await database.reading(Self.rows)
         // Their numbers depend on the order in which the shards were read; what they say does not.
         rows["dead letters"] = try await store.deadLetters(of: nil, limit: 1000).reduce(into: [:]) { counts, letter in
             counts["\(letter.stage): \(letter.reason) \(letter.payload.preview)", default: 0] += 1
         }
+    }
+
+    /// Reads the tables alone, of a database that may be anybody's.
+    package init(tablesOf path: String) throws {
+        var configuration = Configuration()
+        configuration.readonly = true
+        rows = try DatabaseQueue(path: path, configuration: configuration).read(Self.rows)
+    }
+
+    @Sendable private static func rows(_ db: Database) throws -> [String: [String: Int]] {
+        try Dictionary(
+            uniqueKeysWithValues: Tables.all.map { table in
+                var counts: [String: Int] = [:]
+                let cursor = try Row.fetchCursor(db, sql: "SELECT * FROM \(table)")
+                while let row = try cursor.next() {
+                    counts[row.databaseValues.map(\.description).joined(separator: ", "), default: 0] += 1
+                }
+                return (table, counts)
+            })
     }
 
     /// How often each row stands here.

@@ -12,7 +12,9 @@ struct RunFileCommand: AsyncParsableCommand {
             resumes. SIGTERM or SIGINT drains: workers finish and commit what they have in hand. A second signal kills \
             them.
 
-            A run of a part (--until, --from, --only, --limit) ends when that part can do no more, with its status; what             was left out stays as it is, for a later run. 'leat init' writes a file to begin with, 'leat validate' tells what one promises.
+            A run of a part (--until, --from, --only, --limit) ends when that part can do no more, with its status; what \
+            was left out stays as it is, for a later run. 'leat init' writes a file to begin with, 'leat validate' tells \
+            what one promises.
             """)
 
     @OptionGroup var source: FileArgument
