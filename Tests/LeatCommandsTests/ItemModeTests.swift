@@ -66,6 +66,23 @@ struct ItemModeTests {
         #expect(run["work"]?.reason?.contains(reason) == true, "\(run["work"]?.reason ?? "")")
     }
 
+    @Test("ends a command that writes too much at once, even if it does not read what it is given")
+    func floods() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+        let start = ContinuousClock.now
+
+        // More than a pipe takes, both ways.
+        let run = try await test.transform(
+            1, "transform: {shell: 'yes; cat'}\nlimits: {output: 1KB}",
+            producer: "{shell: 'head -c 1000000 /dev/zero | tr \"\\0\" x'}")
+
+        #expect(run.outcome == .completeWithErrors)
+        #expect(try await test.reasons()[0].contains("more than 1000 bytes"))
+        // Far from its timeout of a minute.
+        #expect(start.duration(to: .now) < .seconds(30))
+    }
+
     @Test("ends a command that takes too long, and all that it has started, even if it ignores SIGTERM")
     func timeout() async throws {
         let test = try CommandRun()
@@ -74,7 +91,7 @@ struct ItemModeTests {
         let script =
             "read n; [ $n = 2 ] || { echo $n; exit; }; trap \"\" TERM; sleep 600 & echo $! >> pids; wait; sleep 600"
         let run = try await test.transform(
-            3, "transform: {shell: '\(script)'}\ntimeout: 100ms\nconcurrency: 3")
+            3, "transform: {shell: '\(script)'}\ntimeout: 1s\nconcurrency: 3")
 
         #expect(run.outcome == .completeWithErrors)
         #expect(try test.lines("out").sorted() == ["1", "3"])

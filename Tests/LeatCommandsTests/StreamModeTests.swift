@@ -39,6 +39,7 @@ struct StreamModeTests {
         arguments: [
             "/:42}/ {next} {print}", "{print} /:42}/ {print}", "/:42}/ {print \"{}\"; next} {print}",
             "/:42}/ {exit 1} {print}", "/:42}/ {print \"log\"} {print}",
+            "/:42}/ {while (i++ < 5000) printf \"too long\"} {print}",
         ])
     func echo(program: String) async throws {
         let test = try CommandRun()
@@ -46,7 +47,8 @@ struct StreamModeTests {
         try test.write(program, to: "filter.awk")
 
         let run = try await test.transform(
-            100, "transform: [awk, -f, filter.awk]\nmode: stream\necho: id", producer: objects(100))
+            100, "transform: [awk, -f, filter.awk]\nmode: stream\necho: id\nlimits: {output: 20KB}",
+            producer: objects(100))
 
         #expect(run.outcome == .completeWithErrors, "\(run["work"]?.reason ?? "")")
         #expect(try await test.dead() == [#"{"id":42}"#])

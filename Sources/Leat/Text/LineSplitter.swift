@@ -5,7 +5,11 @@ package struct LineSplitter: Sendable {
     private var seen = 0
     private let limit: Int
 
-    package struct TooLong: Error {}
+    package struct TooLong: Error {
+        /// The lines of the same piece that came before it, so that what is known of them does not depend on how the bytes were
+        /// cut into pieces.
+        package let before: [[UInt8]]
+    }
 
     /// - Parameter limit: how many bytes a line may have.
     package init(limit: Int) { self.limit = limit }
@@ -16,13 +20,13 @@ package struct LineSplitter: Sendable {
         var lines: [[UInt8]] = []
         var start = rest.startIndex
         while let end = rest[max(start, seen)...].firstIndex(of: UInt8(ascii: "\n")) {
-            guard end - start <= limit else { throw TooLong() }
+            guard end - start <= limit else { throw TooLong(before: lines) }
             lines.append(Array(rest[start..<end]))
             start = end + 1
         }
         if start > 0 { rest.removeSubrange(..<start) }
         seen = rest.count
-        guard rest.count <= limit else { throw TooLong() }
+        guard rest.count <= limit else { throw TooLong(before: lines) }
         return lines
     }
 

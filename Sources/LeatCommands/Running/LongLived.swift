@@ -111,7 +111,9 @@ struct LongLived<Words: Dialect>: Sendable {
                 let lines: [[UInt8]]
                 do {
                     lines = try splitter.add(piece)
-                } catch {
+                } catch let error as LineSplitter.TooLong {
+                    // What it said before stands, so that the line that is answered by this one is alone to blame.
+                    talked.held += try await take(error.before, running, isHeld: isAlone)
                     throw CommandProtocolError(
                         "it wrote a line of more than \(limit) bytes, the most that 'limits: output' allows")
                 }

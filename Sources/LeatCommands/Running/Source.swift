@@ -59,7 +59,10 @@ extension CommandStage {
                 let lines: [[UInt8]]
                 do {
                     lines = try splitter.add(piece)
-                } catch {
+                } catch let error as LineSplitter.TooLong {
+                    // What it wrote before is put, as it is when the line is wrong in another way.
+                    running.rest()
+                    for line in error.before { guard await put(line) else { throw NotWanted() } }
                     throw CommandProtocolError(
                         "it wrote a line of more than \(limit) bytes, the most that 'limits: output' allows")
                 }

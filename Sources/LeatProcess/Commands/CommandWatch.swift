@@ -75,7 +75,7 @@ package struct CommandWatch: Sendable, Hashable {
             return .terminate
         }
         guard let left = ending else { return .none }
-        ending = left - seen
-        return left <= seen ? .kill : .none
+        ending = left > seen ? left - seen : nil
+        return ending == nil ? .kill : .none
     }
 }
