@@ -104,13 +104,13 @@ struct StreamModeTests {
         defer { test.remove() }
 
         let run = try await test.transform(
-            8,
-            "transform: {shell: 'while read n; do [ $n = 5 ] && sleep 600; echo $n; done'}\nmode: stream\nordered: trust\ntimeout: 300ms"
+            4,
+            "transform: {shell: 'while read n; do [ $n = 3 ] && sleep 600; echo $n; done'}\nmode: stream\nordered: trust\ntimeout: 3s"
         )
 
         #expect(run.outcome == .completeWithErrors)
-        #expect(try await test.dead() == ["5"])
-        #expect(Set(try test.lines("out")) == ["1", "2", "3", "4", "6", "7", "8"])
+        #expect(try await test.dead() == ["3"])
+        #expect(Set(try test.lines("out")) == ["1", "2", "4"])
     }
 
     @Test("takes half a line as no answer")
