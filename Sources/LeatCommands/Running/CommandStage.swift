@@ -69,10 +69,11 @@ struct CommandStage: Sendable {
             timeout: timeout)
     }
 
-    /// Takes a command's words on standard error: into the log, with what they are about.
+    /// Takes a command's words on standard error: into the log, with what they are about, if that is known.
     func errorOutput(_ subject: String) -> ErrorOutput {
         let logger = host.logger
-        return ErrorOutput { line in logger.info("\(subject)| \(line)") }
+        let prefix = subject.isEmpty ? "" : subject + "| "
+        return ErrorOutput { line in logger.info("\(prefix)\(line)") }
     }
 
     /// The error that a command's end is; `nil` when it is none.

@@ -218,6 +218,7 @@ struct LongLived<Words: Dialect>: Sendable {
     /// In one transaction, as many as there are; what the store refuses is then found one by one.
     private func settle(_ answers: [Understood.Answer]) async throws {
         guard !answers.isEmpty else { return }
+        let answers = withEvidence(answers)
         errors.begin()
         do {
             try await answer(answers)
@@ -229,6 +230,19 @@ struct LongLived<Words: Dialect>: Sendable {
                     outputs: [])
             }
             for answer in answers { try await settle([answer]) }
+        }
+    }
+
+    /// What the command said on standard error before it gave up on items.
+    private func withEvidence(_ answers: [Understood.Answer]) -> [Understood.Answer] {
+        answers.map { answer in
+            guard case .failed(var failure) = answer.outcome, failure.evidence == nil, let tail = errors.tail else {
+                return answer
+            }
+            failure.evidence = Evidence(errorOutput: tail)
+            var answer = answer
+            answer.outcome = .failed(failure)
+            return answer
         }
     }
 

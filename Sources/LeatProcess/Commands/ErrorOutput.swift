@@ -43,16 +43,13 @@ package final class ErrorOutput: Sendable {
     }
 
     /// Its last words, at most ``Leat/Evidence/limit`` bytes; `nil` if there are none.
+    package var tail: String? { state.withLock { $0.text } }
+
+    /// The same when no more will come; a line without its end goes to the log.
     package func finish() -> String? {
-        let (text, lines) = state.withLock { state in
-            var tail = state.tail.suffix(Evidence.limit)
-            // A character that was cut in two.
-            while let first = tail.first, first & 0xC0 == 0x80 { tail.removeFirst() }
-            let text = String(decoding: tail, as: UTF8.self)
-            return (text, state.splitter.finish().map { [printable(String(decoding: $0, as: UTF8.self))] } ?? [])
-        }
-        for line in lines { log(line) }
-        return text.isEmpty ? nil : text
+        let (text, line) = state.withLock { ($0.text, $0.splitter.finish()) }
+        if let line { log(printable(String(decoding: line, as: UTF8.self))) }
+        return text
     }
 }
 
@@ -65,6 +62,13 @@ private struct ErrorState {
 
     /// Of a longer line the log has the beginning.
     private static let lineLimit = 8 << 10
+
+    var text: String? {
+        var tail = tail.suffix(Evidence.limit)
+        // A character that was cut in two.
+        while let first = tail.first, first & 0xC0 == 0x80 { tail.removeFirst() }
+        return tail.isEmpty ? nil : String(decoding: tail, as: UTF8.self)
+    }
 
     /// Lines for the log.
     mutating func lines(of bytes: [UInt8]) -> [String] {
