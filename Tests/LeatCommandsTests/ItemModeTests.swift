@@ -95,7 +95,7 @@ struct ItemModeTests {
 
         #expect(run.outcome == .completeWithErrors)
         #expect(try test.lines("out").sorted() == ["1", "3"])
-        #expect(try await test.reasons()[0].contains("had not come to its end after 100 ms"))
+        #expect(try await test.reasons()[0].contains("had not come to its end after 1 s"))
         for pid in try test.lines("pids") { #expect(!isAlive(pid), "\(pid) lives") }
     }
 
