@@ -144,7 +144,11 @@ extension Guardian {
     }
 
     /// Until nothing is found any more: what is being ended may just have started something else.
+    ///
+    /// And until nothing has been found for a while: a process that is being replaced by the program that it executes shows no
+    /// environment, and the command that its worker was starting when it died has not been told of.
     private static func endAll(_ groups: Set<Int32>, mark: String) {
+        var quiet = 0
         for _ in 0..<100 {
             var isFound = false
             for group in groups where kill(-group, SIGKILL) == 0 { isFound = true }
@@ -152,7 +156,8 @@ extension Guardian {
                 isFound = true
                 kill(process, SIGKILL)
             }
-            if !isFound { return }
+            quiet = isFound ? 0 : quiet + 1
+            if quiet == 10 { return }
             usleep(20_000)
         }
     }
