@@ -68,6 +68,8 @@ struct OpenStore: Sendable {
     var folder: String { path + "-leat" }
     /// Held by the supervisor as long as it lives.
     var runLock: String { folder + "/run" }
+    /// The pipeline file as it was when the run began, so that all of its workers read the same one.
+    var snapshot: String { folder + "/pipeline.yaml" }
     /// One file a place of a stage, so that their number stays bounded however often workers are started.
     func log(of slot: Slot) -> String { folder + "/logs/\(slot).log" }
 

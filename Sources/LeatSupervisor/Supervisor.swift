@@ -58,6 +58,7 @@ package final class Supervisor: Service {
     private let plan: Plan
     private let lockPath: String
     private let options: Options
+    private let prepare: @Sendable () async throws -> Void
     private let check: @Sendable () throws -> Void
     private let command: @Sendable (Slot) -> ChildCommand
     private let observe: @Sendable ([StageStatus]) async -> Void
@@ -82,12 +83,14 @@ package final class Supervisor: Service {
 
     /// - Parameters:
     ///   - lockPath: the file that is locked as long as it runs.
+    ///   - prepare: called once the lock is held, before anything is changed.
     ///   - check: throws when the store is no longer the one that its path names; it ends the run.
     ///   - command: what a worker is started with; its log is where it says.
     ///   - observe: called with how the stages stand, each interval and once when all has ended.
     package init(
         store: any Store, plan: Plan, lockPath: String, options: Options = Options(),
-        logger: Logger = Logger(label: "leat.supervisor"), check: @escaping @Sendable () throws -> Void = {},
+        logger: Logger = Logger(label: "leat.supervisor"),
+        prepare: @escaping @Sendable () async throws -> Void = {}, check: @escaping @Sendable () throws -> Void = {},
         command: @escaping @Sendable (Slot) -> ChildCommand,
         observe: @escaping @Sendable ([StageStatus]) async -> Void = { _ in }
     ) {
@@ -95,6 +98,7 @@ package final class Supervisor: Service {
         self.plan = plan
         self.lockPath = lockPath
         self.options = options
+        self.prepare = prepare
         self.check = check
         patience = Patience(pause: options.patience, logger: logger)
         self.command = command
@@ -123,6 +127,7 @@ package final class Supervisor: Service {
         }
         defer { lock.release() }
         lock.sign()
+        try await prepare()
         try await store.install(plan)
         // This process has no children yet. It gives no number of its own, since an earlier run may have had the same
         // (in a container it often does), and its dead would be left to it.

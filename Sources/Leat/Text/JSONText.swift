@@ -48,6 +48,9 @@ package struct JSONText: Sendable, Hashable {
         return Double(text)
     }
 
+    /// A string that is no text: half of a pair of surrogates.
+    package var isBroken: Bool { bytes.first == UInt8(ascii: "\"") && string == nil }
+
     /// What a payload is of this value: text as it is, anything else as it was written.
     package var payloadBytes: [UInt8] { string.map { Array($0.utf8) } ?? bytes }
 

@@ -49,6 +49,9 @@ package actor StreamDesk {
     /// Whether the function has been given anything.
     var hasGiven: Bool { given > 0 }
 
+    /// Whether nothing more will be given, whatever there is.
+    package var isStopping: Bool { heartbeat.isLost || patience.stop.isAsked }
+
     // MARK: What the function is given
 
     /// The next item; `nil` when the input has come to its end, which ``ending`` tells, or when none has come by a time.
@@ -56,7 +59,7 @@ package actor StreamDesk {
         activity.rest()
         do {
             while ending == nil {
-                if heartbeat.isLost || patience.stop.isAsked { return end(.drain) }
+                if isStopping { return end(.drain) }
                 if let item = waiting.popFirst() {
                     given += 1
                     // Until the next one is asked for, or this one is answered.

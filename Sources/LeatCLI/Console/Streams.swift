@@ -39,6 +39,9 @@ enum StandardOutput {
         try write(printable(String(decoding: isLine ? bytes.dropLast() : bytes[...], as: UTF8.self)))
     }
 
+    /// What has been made safe already.
+    static func writeRaw(_ bytes: [UInt8]) throws { try check(writeAll(bytes, to: STDOUT_FILENO)) }
+
     private static func check(_ failure: Int32) throws {
         switch failure {
         case 0: return

@@ -9,7 +9,7 @@ struct DebugCommand: AsyncParsableCommand {
         abstract: "Runs a stage's command on one item in this terminal, and commits nothing.",
         discussion: """
             The command gets the same input, environment, folder and limits as from a worker; what it writes to standard \
-            output and standard error is shown as it is. Its exit status is this command's. The item stays as it is: in \
+            output and standard error is shown, on a terminal with control characters escaped. Its exit status is this command's. The item stays as it is: in \
             the database nothing changes, but what the command does outside, it does.
 
             ITEM is STAGE/NUMBER or QUEUE/NUMBER, as 'leat dead' and 'leat peek' show them: leat debug flights.db load/4711

@@ -19,9 +19,11 @@ struct FilePipeline: Sendable {
         Dictionary(file.stages.map { ($0.name, $0.workers) }, uniquingKeysWith: { first, _ in first })
     }
 
-    /// - Parameter database: where, if not in the pipeline's name with `.db` in this folder.
-    init(_ path: String, database: String?, _ parameters: ParameterOptions) throws {
-        file = try PipelineFile.read(path)
+    /// - Parameters:
+    ///   - snapshot: a copy that is read in its place.
+    ///   - database: where, if not in the pipeline's name with `.db` in this folder.
+    init(_ path: String, snapshot: String? = nil, database: String?, _ parameters: ParameterOptions) throws {
+        file = try PipelineFile.read(path, snapshot: snapshot)
         given = try parameters.values()
         self.path = database ?? "\(file.name).db"
         // Before a database is made for it: names, and how the stages fit together.

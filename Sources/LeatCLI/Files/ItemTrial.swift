@@ -2,6 +2,14 @@ internal import Leat
 internal import LeatCommands
 internal import Logging
 
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
 /// A stage's command, run on an item by hand.
 struct ItemTrial: Sendable {
     private let database: OpenStore
@@ -42,12 +50,16 @@ struct ItemTrial: Sendable {
         }
         let reason = record.reason.map { ", \(printable($0))" } ?? ""
         StandardError.write("stage '\(stage.name)', item \(id): \(record.state.rawValue)\(reason)")
+        StandardError.write("running its command from \(printable(pipeline.path))")
+        let out = CommandStream(STDOUT_FILENO) { try StandardOutput.writeRaw($0) }
+        let err = CommandStream(STDERR_FILENO) { StandardError.write(bytes: $0) }
         let trial = Trial(
             record, of: stage.name, run: try await database.store.runID(),
             host: .worker(Logger(label: "leat.debug", factory: { _ in SwiftLogNoOpLogHandler() })))
         let result = try await trial.run(
-            pipeline, parameters, output: { try StandardOutput.write(bytes: $0) },
-            errors: { StandardError.write(bytes: $0) })
+            pipeline, parameters, output: { try out.add($0) }, errors: { err.addQuietly($0) })
+        try out.finish()
+        try err.finish()
         StandardError.write(result.words)
         return result.status
     }

@@ -36,12 +36,15 @@ struct RunFileCommand: AsyncParsableCommand {
         let counts = try WorkerCount.counts(workers, of: file.workers, in: file.plan)
         let (database, pipeline) = try await file.open(creating: true, lease: lease, host: .idle)
         let isQuiet = quiet
-        try await file.noteChanges(pipeline, on: database) { if !isQuiet { StandardError.write($0) } }
         let run = try ProgramRun(
             pipeline: pipeline, database: database, workers: counts, selection: selection, chaos: chaos.chaos,
             lease: lease.lease,
             display: RunDisplay(quiet ? .none : .chosen(by: output.format), pipeline: pipeline.name),
-            worker: { ["worker", file.file.path, $0.rawValue] })
+            worker: { ["worker", file.file.path, $0.rawValue, "--snapshot", database.snapshot] },
+            prepare: {
+                try await file.noteChanges(pipeline, on: database) { if !isQuiet { StandardError.write($0) } }
+                try file.file.save(to: database.snapshot)
+            })
         throw try await run.run().code
     }
 }

@@ -20,10 +20,12 @@ struct WorkerFileCommand: AsyncParsableCommand {
     @OptionGroup var lease: LeaseOptions
     @OptionGroup var parameters: ParameterOptions
     @OptionGroup var place: WorkerPlaceOptions
+    @Option(help: ArgumentHelp("The file as it was when the run began.", visibility: .hidden))
+    var snapshot: String?
 
     func run() async throws {
         let lifeline = place.lifeline()
-        let file = try FilePipeline(source.file, database: database.path, parameters)
+        let file = try FilePipeline(source.file, snapshot: snapshot, database: database.path, parameters)
         let name = try stageName(stage, in: file.plan)
         var logger = ConsoleLog.logger("leat.command", level: .info, through: nil)
         logger[metadataKey: "stage"] = "\(name)"

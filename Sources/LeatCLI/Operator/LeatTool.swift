@@ -8,7 +8,7 @@ package struct LeatTool: AsyncParsableCommand {
             commandName: "leat",
             abstract: "Works with pipeline files and queues, looks at a pipeline's database, and gives orders.",
             discussion: """
-                It works on a database that runs or rests; only 'put' makes one that isn't there.
+                It works on a database that runs or rests; 'put', 'run' and 'worker' make one that isn't there.
 
                 \(CommandStatus.help)
                 """,

@@ -27,11 +27,13 @@ struct ProgramRun: Sendable {
     ///   - chaos: which of its workers it kills on the way, if any.
     ///   - lease: in seconds, handed on to the workers.
     ///   - worker: the arguments that make this executable a worker of a stage.
+    ///   - prepare: called once no other run can have the database, before anything is changed.
     /// - Throws: ``LeatError`` when this executable's own path can't be found.
     init(
         pipeline: Pipeline, database: OpenStore, workers: [StageName: Int], selection: Selection = Selection(),
         chaos: Chaos? = nil, lease: Double, display: RunDisplay,
-        worker: @escaping @Sendable (StageName) -> [String] = { ["worker", $0.rawValue] }
+        worker: @escaping @Sendable (StageName) -> [String] = { ["worker", $0.rawValue] },
+        prepare: @escaping @Sendable () async throws -> Void = {}
     ) throws {
         self.pipeline = pipeline
         self.selection = selection
@@ -49,7 +51,7 @@ struct ProgramRun: Sendable {
         let executable = try executablePath()
         supervisor = Supervisor(
             store: database.store, plan: pipeline.plan, lockPath: database.runLock, options: options, logger: logger,
-            check: { try database.checkPlace() },
+            prepare: prepare, check: { try database.checkPlace() },
             command: { slot in
                 let log = database.log(of: slot)
                 return ChildCommand(

@@ -39,6 +39,7 @@ extension StageEntry {
             "concurrency": "\(concurrency)", "outputs": "\(outputOrder)", "retry": "\(retry)", "max_dead": "\(maxDead)",
             "durability": durability.rawValue, "keep": "\(keep)", "limits": "\(memoryLimit ?? 0) \(outputLimit)",
         ]
+        if case .route = to { words["to"] = "by route" } else { words["to"] = "all" }
         words["cardinality"] = mode == .batch ? cardinality.rawValue : nil
         words["proof"] = proof.map { "\($0)" }
         words["cursor"] = kind == .producer ? cursor.rawValue : nil
@@ -56,8 +57,8 @@ extension StageEntry {
 
     private var commandText: String {
         switch command {
-        case .arguments(let arguments): arguments.joined(separator: " ")
-        case .shell(let script): script
+        case .arguments(let arguments): "[" + arguments.map { "'\($0)'" }.joined(separator: ", ") + "]"
+        case .shell(let script): "shell: \(script)"
         }
     }
 
@@ -65,11 +66,11 @@ extension StageEntry {
     fileprivate func consequence(of key: String, _ status: StageStatus?) -> String {
         guard let status else { return "it holds from now on" }
         switch key {
-        case "command", "mode", "cardinality", "proof", "env", "cwd":
+        case "command", "mode", "cardinality", "proof", "env", "cwd", "to":
             if kind == .producer {
                 return status.emitted == 0
                     ? "nothing was put before"
-                    : "the \(status.emitted) items that it has put stay, and it goes on after them"
+                    : "the \(status.emitted) items that it has put stay, and it goes on by its cursor ('\(cursor.rawValue)')"
             }
             let left = status.ready + status.waiting + status.leased
             return

@@ -1,6 +1,12 @@
 internal import Leat
 internal import Yams
 
+#if canImport(FoundationEssentials)
+internal import FoundationEssentials
+#else
+internal import Foundation
+#endif
+
 extension PipelineFile {
     /// How large a file may be, in bytes.
     static let mostBytes = 1 << 20
@@ -12,9 +18,26 @@ extension PipelineFile {
     ///
     /// - Throws: ``Leat/LeatError/Code/invalidPipeline`` with the file, the line, what was found and what is allowed;
     ///   ``Leat/LeatError/Code/unsafePlace`` when others may write it; ``Leat/LeatError/Code/notFound``.
-    package static func read(_ path: String) throws -> PipelineFile {
-        let file = try SafeFile.read(path, atMost: mostBytes)
-        return try parse(file.bytes, calling: path, path: file.path, folder: file.folder)
+    /// - Parameter snapshot: a copy of it that is read in its place, under its name and for its folder.
+    package static func read(_ path: String, snapshot: String? = nil) throws -> PipelineFile {
+        guard let snapshot else {
+            let file = try SafeFile.read(path, atMost: mostBytes)
+            return try parse(file.bytes, calling: path, path: file.path, folder: file.folder)
+        }
+        let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+        return try parse(
+            SafeFile.read(snapshot, atMost: mostBytes).bytes, calling: path, path: path,
+            folder: folder.isEmpty ? "/" : folder)
+    }
+
+    /// Keeps it as it was read, for ``read(_:snapshot:)``.
+    package func save(to path: String) throws {
+        do {
+            try Data(bytes).write(to: URL(filePath: path), options: .atomic)
+        } catch {
+            throw LeatError(
+                .storeFailed, "The pipeline file can't be copied to \(printable(path)), for its workers.", cause: error)
+        }
     }
 
     /// Reads a file's bytes.
@@ -32,6 +55,7 @@ extension PipelineFile {
         var file = PipelineFile(
             name: try draft.name ?? standardName(path, reading), path: path, folder: folder)
         file.shownAs = name
+        file.bytes = bytes
         file.description = draft.description
         file.parameters = try draft.parameterEntries(reading)
         file.stages = try draft.entries(reading)

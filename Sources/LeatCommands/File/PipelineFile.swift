@@ -18,6 +18,9 @@ package struct PipelineFile: Sendable, Hashable {
     /// What messages call the file: the path by which it was read.
     package var shownAs: String
 
+    /// As it was read.
+    var bytes: [UInt8] = []
+
     package init(name: String, path: String, folder: String) {
         self.name = name
         self.path = path

@@ -1,6 +1,14 @@
 internal import Leat
 internal import LeatProcess
 
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
 /// What a command's end means for what it was given.
 enum ExitVerdict: Sendable, Hashable {
     case success
@@ -20,6 +28,10 @@ enum ExitVerdict: Sendable, Hashable {
         case (.stopped, _): self = .interrupted
         case (.timedOut, _), (.unwanted, _): self = .failed(.backOff)
         case (nil, .exited(0)): self = .success
+        // Whoever stopped the worker has stopped the command with it, as a service manager does.
+        case (nil, .signalled(SIGTERM)), (nil, .signalled(SIGINT)), (nil, .exited(128 + SIGTERM)),
+            (nil, .exited(128 + SIGINT)):
+            self = end.isStopping ? .interrupted : .failed(.backOff)
         case (nil, .exited(65)): self = .failed(.never)
         case (nil, .exited(75)): self = .failed(.postpone(pause))
         case (nil, .exited(126)), (nil, .exited(127)): self = .stageFailed(.never)

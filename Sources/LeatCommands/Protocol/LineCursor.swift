@@ -27,7 +27,11 @@ struct LineLedger: Sendable {
     private var marks: [LineCursor.Mark] = []
     /// The lines since that, and how many before them were not empty: to tell which one has changed.
     private(set) var unproved: [[UInt8]] = []
+    /// How many bytes they have; too many are not kept, and the change is told by its range.
+    private var unprovedBytes = 0
+    private static let mostUnproved = 4 << 20
     private(set) var putBefore: Int64 = 0
+    private var newItems: Int64 = 0
     /// Lines from mark to mark; doubles when there are too many marks.
     private var stride: Int64 = 1
     private static let mostMarks = 64
@@ -47,14 +51,20 @@ struct LineLedger: Sendable {
         // A byte that ends no line, so that where one ends counts too.
         hash.add(CollectionOfOne(0x0A))
         if count % stride == 0 { mark() }
-        if !ahead.isEmpty { unproved.append(line) }
+        if !ahead.isEmpty { keep(line) }
         guard let next = ahead.last, next.count == count else { return saved.map { count > $0.count } ?? true }
         guard next.hash == hash.text else { throw Changed(first: unchanged + 1, last: count) }
         unchanged = count
         ahead.removeLast()
-        putBefore += unproved.reduce(0) { $0 + ($1.isEmpty ? 0 : 1) }
-        unproved = []
+        putBefore += newItems
+        (unproved, unprovedBytes, newItems) = ([], 0, 0)
         return false
+    }
+
+    private mutating func keep(_ line: [UInt8]) {
+        newItems += line.isEmpty ? 0 : 1
+        unprovedBytes += line.count + 1
+        if unprovedBytes > Self.mostUnproved { unproved = [] } else { unproved.append(line) }
     }
 
     /// Whether the next line is a new one, so that adding it can't fail.

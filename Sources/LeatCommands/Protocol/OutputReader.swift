@@ -34,7 +34,13 @@ struct OutputReader: Sendable {
     /// Reads an element of a message's `out`: an envelope with routes, otherwise the body.
     func read(_ value: JSONText, into items: inout [Output]) throws {
         if case .route = outputs { return try read(value.bytes, into: &items) }
+        try check(value)
         try read(value.payloadBytes, into: &items)
+    }
+
+    private func check(_ value: JSONText) throws {
+        guard value.isBroken else { return }
+        throw CommandProtocolError("the string \(excerpt(value.bytes)) holds half a character (a lone surrogate)")
     }
 
     private func item(
@@ -85,6 +91,7 @@ struct OutputReader: Sendable {
             )
         }
         guard let body else { throw CommandProtocolError("the envelope \(excerpt(line)) has no body") }
+        try check(body)
         item.queue = queue
         item.payload = try payload(body.payloadBytes)
         if item.group == nil { item.group = try group(of: body.payloadBytes, in: queue) }

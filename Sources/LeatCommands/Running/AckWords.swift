@@ -43,6 +43,9 @@ final class AckWords: Dialect {
     func understand(_ lines: [[UInt8]], isLast: Bool) -> Understood {
         var understood = Understood()
         // A message without its end is half of one, whatever it looks like.
+        if isLast, let line = lines.first {
+            understood.log.append("The last message \(excerpt(line)) has no end, and is left out.")
+        }
         for line in lines where !line.isEmpty && !isLast {
             understood.isIdle = state.withLock { $0.inHand.isEmpty }
             do {

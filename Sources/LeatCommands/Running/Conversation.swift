@@ -10,7 +10,6 @@ final class Conversation: Sendable {
         var isOver = false
         /// Its input has been closed.
         var closedAt: ContinuousClock.Instant?
-        var waiter: CheckedContinuation<Void, Never>?
         var lastSign = ContinuousClock.now
         var hasAnswered = false
         var size: BatchSize
@@ -22,6 +21,7 @@ final class Conversation: Sendable {
 
     private let window: Int
     private let state: Mutex<State>
+    private let alarm = Alarm()
 
     /// - Parameter window: how many items it may have without an answer.
     init(window: Int) {
@@ -31,7 +31,12 @@ final class Conversation: Sendable {
 
     /// How many items it is to be given next: as many as it works on in about a tenth of a second, so that one who is slow
     /// does not keep them from others. Who has said nothing for a while may be waiting for more.
-    var share: Int { state.withLock { $0.isSilent ? max(window - $0.inFlight, 1) : $0.size.current } }
+    var share: Int {
+        state.withLock { state in
+            let room = max(window - state.inFlight, 1)
+            return state.isSilent ? room : min(room, state.size.current)
+        }
+    }
     var isOver: Bool { state.withLock { $0.isOver } }
     var isClosed: Bool { sinceClosing != nil }
     /// How long ago its input was closed.
@@ -66,26 +71,7 @@ final class Conversation: Sendable {
     }
 
     /// Waits for a sign of the command while it has as many items as it is to have, at most for a while.
-    func waitForRoom() async {
-        let duration = Duration.milliseconds(inFlight < window ? 100 : 1000)
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                // Cancelled when there is room before.
-                do { try await Task.sleep(for: duration) } catch {}
-                self.wake { _ in }
-            }
-            await withCheckedContinuation { continuation in
-                let hasRoom = state.withLock { state in
-                    if state.isOver || state.inFlight <= state.size.current { return true }
-                    if state.isSilent, state.inFlight < window { return true }
-                    state.waiter = continuation
-                    return false
-                }
-                if hasRoom { continuation.resume() }
-            }
-            group.cancelAll()
-        }
-    }
+    func waitForRoom() async { await alarm.sleep(atMost: .milliseconds(inFlight < window ? 100 : 1000)) }
 
     /// Tells how it stands, while that does not change.
     func whileLocked(_ body: (_ inFlight: Int, _ isClosed: Bool) -> Void) {
@@ -94,13 +80,13 @@ final class Conversation: Sendable {
 
     /// Whether it may be given more.
     var hasRoom: Bool {
-        state.withLock { $0.inFlight <= $0.size.current || ($0.isSilent && $0.inFlight < window) }
+        state.withLock { state in
+            state.inFlight < window && (state.inFlight <= state.size.current || state.isSilent)
+        }
     }
 
     private func wake(_ change: (inout State) -> Void) {
-        state.withLock { state in
-            change(&state)
-            return state.waiter.take()
-        }?.resume()
+        state.withLock { change(&$0) }
+        alarm.wake()
     }
 }

@@ -76,20 +76,18 @@ struct LongLived<Words: Dialect>: Sendable {
     func run(_ variables: [String: String]) async throws {
         let first = try await desk.nextBatch(upTo: conversation.share)
         guard !first.isEmpty else { return }
-        // Of what is under suspicion all answers are held until the command has ended well.
-        let isAlone = await desk.isSuspect
         let talked: Talked
         let end: CommandEnd
         do {
             (talked, end) = try await stage.command(variables, timeout: stage.timeout).run(
                 guardian: stage.host.guardian(), errors: errors
             ) { running in
-                await talk(running, first, isAlone: isAlone)
+                await talk(running, first)
             }
         } catch {
             throw stage.failure(error, errors, took: start.duration(to: .now))
         }
-        try await judge(talked, end, isAlone: isAlone)
+        try await judge(talked, end)
     }
 
     /// What a talk has come to.
@@ -100,7 +98,7 @@ struct LongLived<Words: Dialect>: Sendable {
         var error: (any Error)?
     }
 
-    private func talk(_ running: RunningCommand, _ first: [Item], isAlone: Bool) async -> Talked {
+    private func talk(_ running: RunningCommand, _ first: [Item]) async -> Talked {
         // Neither is cancelled by the other's failure: a call of the store that is cut off would look like one that failed.
         async let giving = catching(running) { try await give(running, first) }
         var talked = Talked()
@@ -113,11 +111,11 @@ struct LongLived<Words: Dialect>: Sendable {
                     lines = try splitter.add(piece)
                 } catch let error as LineSplitter.TooLong {
                     // What it said before stands, so that the line that is answered by this one is alone to blame.
-                    talked.held += try await take(error.before, running, isHeld: isAlone)
+                    talked.held += try await take(error.before, running)
                     throw CommandProtocolError(
                         "it wrote a line of more than \(limit) bytes, the most that 'limits: output' allows")
                 }
-                talked.held += try await take(lines, running, isHeld: isAlone)
+                talked.held += try await take(lines, running)
             }
             talked.rest = splitter.finish()
         }
@@ -152,12 +150,17 @@ struct LongLived<Words: Dialect>: Sendable {
             while batch.isEmpty {
                 if conversation.isOver { return }
                 if isHoldingBack { break }
-                guard conversation.hasRoom else {
+                // Who is to stop does not wait for room: there is nothing more to give.
+                if !conversation.hasRoom, await !desk.isStopping {
                     await conversation.waitForRoom()
                     continue
                 }
                 batch = try await desk.nextBatch(by: .now + pause, upTo: conversation.share)
                 if batch.isEmpty, await desk.ending != nil { break }
+            }
+            if conversation.isOver, !batch.isEmpty {
+                // It ended meanwhile, and has never seen them.
+                return try await desk.answer(Self.outcomes(batch.map(\.id), .released), outputs: [])
             }
             if batch.isEmpty { break }
         }
@@ -190,13 +193,15 @@ struct LongLived<Words: Dialect>: Sendable {
 
     // MARK: Taking
 
-    /// - Returns: the answers that are held.
-    private func take(
-        _ lines: [[UInt8]], _ running: RunningCommand, isHeld: Bool
-    ) async throws -> [Understood.Answer] {
+    /// - Returns: the answers that are held: of what is under suspicion all, until the command has ended well.
+    private func take(_ lines: [[UInt8]], _ running: RunningCommand) async throws -> [Understood.Answer] {
+        // What was read of a cancelled task may be cut off anywhere.
+        try Task.checkCancellation()
+        let isHeld = await desk.isSuspect
         let understood = words.understand(lines, isLast: false)
         for line in understood.log { stage.host.logger.info("\(printable(line))") }
         if understood.isSign { conversation.showedProgress() }
+        if understood.isSign || !understood.answers.isEmpty { Activity.current?.prolong() }
         // Waiting for the store is not the command's time.
         running.rest()
         if !isHeld { try await settle(understood.answers) }
@@ -207,6 +212,10 @@ struct LongLived<Words: Dialect>: Sendable {
         }
         conversation.whileLocked { inFlight, isClosed in
             if inFlight > 0 || isClosed { running.expect() } else { running.rest() }
+        }
+        if !understood.answers.isEmpty, understood.answers.allSatisfy({ $0.outcome == .released }) {
+            // Who gives everything back is not to get it again and again.
+            try await Task.sleep(for: .milliseconds(250))
         }
         if let problem = understood.problem {
             guard understood.isIdle, !isHeld, problem is CommandProtocolError else { throw problem }
@@ -225,9 +234,7 @@ struct LongLived<Words: Dialect>: Sendable {
         } catch let error as LeatError where error.code == .stepRefused {
             guard answers.count > 1 else {
                 let failure = Failure(from: error)
-                return try await desk.answer(
-                    Dictionary(answers[0].items.map { ($0, Outcome.failed(failure)) }, uniquingKeysWith: { $1 }),
-                    outputs: [])
+                return try await desk.answer(Self.outcomes(answers[0].items, .failed(failure)), outputs: [])
             }
             for answer in answers { try await settle([answer]) }
         }
@@ -262,19 +269,24 @@ struct LongLived<Words: Dialect>: Sendable {
 
     // MARK: The end
 
-    private func judge(_ talked: Talked, _ end: CommandEnd, isAlone: Bool) async throws {
+    private static func outcomes(_ items: [ItemID], _ outcome: Outcome) -> [ItemID: Outcome] {
+        Dictionary(items.map { ($0, outcome) }, uniquingKeysWith: { $1 })
+    }
+
+    private func judge(_ talked: Talked, _ end: CommandEnd) async throws {
+        let isAlone = await desk.isSuspect
         let took = start.duration(to: .now)
         if let error = talked.error { throw stage.failure(error, errors, took: took) }
         let verdict = ExitVerdict(of: end, pause: stage.pause)
         let left = words.unanswered
         // It was ended while nothing was expected of it but its end: its answers stand.
         if let failure = stage.failure(verdict, end, errors, took: took) {
-            if case .failed(.backOff) = verdict, left.isEmpty, talked.held.isEmpty {
-                throw StageError("\(failure)", .backOff)
-            }
-            throw failure
+            guard case .failed(let advice) = verdict, left.isEmpty, talked.held.isEmpty else { throw failure }
+            if case .postpone = advice { throw failure }
+            throw StageError("\(failure)", .backOff)
         }
         let last = words.understand(talked.rest.map { [$0] } ?? [], isLast: true)
+        for line in last.log { stage.host.logger.info("\(printable(line))") }
         if let problem = last.problem { throw stage.failure(problem, errors, took: took) }
         let held = talked.held + last.answers
         let unanswered = words.unanswered
@@ -289,7 +301,6 @@ struct LongLived<Words: Dialect>: Sendable {
         if let error { throw stage.failure(error, errors, took: took) }
         guard !unanswered.isEmpty else { return }
         // It has had enough, as some do after so many lines; the next one goes on.
-        try await desk.answer(
-            Dictionary(unanswered.map { ($0, Outcome.released) }, uniquingKeysWith: { $1 }), outputs: [])
+        try await desk.answer(Self.outcomes(unanswered, .released), outputs: [])
     }
 }

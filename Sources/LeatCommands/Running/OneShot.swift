@@ -21,7 +21,7 @@ extension CommandStage {
             ) { running in
                 async let written: Void = {
                     // Who does not read all of it may have seen enough: its status decides.
-                    _ = await running.write(input)
+                    await Self.give(input, to: running, isBatch: isBatch)
                     await running.closeInput()
                 }()
                 var splitter = LineSplitter(limit: limit)
@@ -51,6 +51,21 @@ extension CommandStage {
         let verdict = ExitVerdict(of: end, pause: pause)
         if let failure = failure(verdict, end, errors, took: start.duration(to: .now)) { throw failure }
         return lines
+    }
+
+    /// Of a batch what it reads shows that it goes on, as what it writes does.
+    private static func give(_ input: [UInt8], to running: RunningCommand, isBatch: Bool) async {
+        guard isBatch else {
+            _ = await running.write(input)
+            return
+        }
+        var rest = input[...]
+        while !rest.isEmpty {
+            guard await running.write(Array(rest.prefix(64 << 10))) else { return }
+            rest = rest.dropFirst(64 << 10)
+            running.expect()
+            Activity.current?.prolong()
+        }
     }
 
     // MARK: Items

@@ -117,6 +117,9 @@ struct MessageTracker: SourceTracker {
     private var last: String?
     /// Of messages without a cursor: they belong to the next one.
     private var held: [Output] = []
+    private var heldBytes = 0
+    /// How much may be held.
+    private static let limit = 64 << 20
 
     init(_ reader: OutputReader, _ hold: ShardHold) throws {
         self.reader = reader
@@ -136,7 +139,11 @@ struct MessageTracker: SourceTracker {
             )
         }
         var cursor: JSONText?
+        var seen: Set<String> = []
         for (name, value) in members {
+            guard seen.insert(name).inserted else {
+                throw CommandProtocolError("the message \(excerpt(line)) has '\(printable(name))' twice")
+            }
             switch name {
             case "out":
                 guard let elements = value.elements else {
@@ -149,10 +156,17 @@ struct MessageTracker: SourceTracker {
                     "the message \(excerpt(line)) has '\(printable(name))'; it may have out and cursor")
             }
         }
-        guard let cursor else { return }
+        guard let cursor else {
+            heldBytes += line.count
+            guard heldBytes <= Self.limit else {
+                throw CommandProtocolError(
+                    "it wrote more than \(Self.limit >> 20) MiB without a cursor, and what has none can't be put")
+            }
+            return
+        }
         last = cursor.text
         outputs += held
-        held = []
+        (held, heldBytes) = ([], 0)
     }
 
     func cursor() -> String? { last }

@@ -42,12 +42,14 @@ package struct Trial: Sendable {
         let key = "\(run)/\(queue)/\(item.id)/\(item.generation)"
         let input = try input(entry, key)
         var variables = ["LEAT_RUN": run]
+        if entry.whenClosed { variables["LEAT_KEY"] = "\(run)/\(stage)" }
         if entry.mode == .item {
             variables["LEAT_ID"] = "\(item.id)"
             variables["LEAT_KEY"] = key
             variables["LEAT_ATTEMPT"] = "\(item.attempts + 1)"
         }
         let written = Mutex<[UInt8]>([])
+        let limit = Int(clamping: entry.outputLimit)
         do {
             let (_, end) = try await command.command(variables, timeout: command.timeout).run(
                 guardian: host.guardian(), errors: ErrorOutput(raw: errors)
@@ -58,12 +60,21 @@ package struct Trial: Sendable {
                 }()
                 try await running.output { piece in
                     try output(Array(piece))
-                    written.withLock { $0 += piece }
+                    // More than that is a failure, so that no more need be known.
+                    let count = written.withLock { written in
+                        if written.count <= limit { written += piece }
+                        return written.count
+                    }
+                    guard count <= limit else {
+                        throw CommandProtocolError("it wrote more than 'limits: output' allows")
+                    }
                     running.expect()
                 }
                 await giving
             }
             return judge(command, end, written.withLock { $0 })
+        } catch let error as CommandProtocolError {
+            return Result(status: 1, words: "It would be a failed attempt: \(error). Nothing was committed.")
         } catch let error as CommandNotStarted {
             return Result(status: 127, words: "The command could not be run, so the stage would fail: \(error).")
         }

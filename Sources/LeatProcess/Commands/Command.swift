@@ -46,6 +46,8 @@ package struct CommandEnd: Sendable, Hashable {
     package let termination: Termination
     /// Whether it was ended by its worker, and why.
     package let cause: CommandWatch.Cause?
+    /// Whether the worker was told to stop before it ended.
+    package var isStopping = false
 }
 
 extension Command {
@@ -100,7 +102,11 @@ extension Command {
                     running.stop()
                 }
             }
-            return (result.closureResult, CommandEnd(termination: .init(result.terminationStatus), cause: watch.cause))
+            // Of a cancelled task the library ends the command, and what was read of it may be cut off anywhere.
+            try Task.checkCancellation()
+            let end = CommandEnd(
+                termination: .init(result.terminationStatus), cause: watch.cause, isStopping: watch.isStopping)
+            return (result.closureResult, end)
         } catch let error as SubprocessError {
             throw CommandNotStarted(
                 "the command \(printable(self.arguments.first ?? "")) could not be started: \(error)",
@@ -131,6 +137,7 @@ extension Command {
             do {
                 let result = try await talk(running)
                 await running.closeInput()
+                running.finish()
                 try await group.waitForAll()
                 return result
             } catch {

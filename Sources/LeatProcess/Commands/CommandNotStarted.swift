@@ -31,7 +31,7 @@ extension Command {
                 path, Arguments(executablePathOverride: arguments[0], remainingValues: Array(arguments.dropFirst()))
             )
         }
-        let limited = ["-c", "ulimit -v \"$0\" && exec \"$@\"", "\(max(memoryLimit >> 10, 1))", path]
+        let limited = ["-c", "ulimit -v \"$0\" || exit 126; exec \"$@\"", "\(max(memoryLimit >> 10, 1))", path]
         return ("/bin/sh", Arguments(limited + arguments.dropFirst()))
     }
 

@@ -36,6 +36,9 @@ package struct CommandWatch: Sendable, Hashable {
         expected = timeout
     }
 
+    /// Whether the worker is to stop.
+    package var isStopping: Bool { stopping != nil }
+
     /// How long one may sleep before the next ``advance(by:)``.
     package var tick: Duration {
         let shortest = [timeout.map { $0 / 4 }, .milliseconds(250)].compactMap { $0 }.min() ?? .milliseconds(250)
@@ -44,6 +47,9 @@ package struct CommandWatch: Sendable, Hashable {
 
     /// Something is expected of it from now on, or it has shown that it goes on.
     package mutating func expect() { expected = timeout }
+
+    /// Its end is expected, if it takes a minute: also of one that may be silent for ever.
+    package mutating func finish() { expected = expected ?? timeout ?? .seconds(60) }
 
     /// Nothing is expected of it.
     package mutating func rest() { expected = nil }

@@ -60,6 +60,8 @@ package final class Guardian: Sendable {
             throw LeatError(.storeFailed, "No pipe for the guardian: \(String(cString: strerror(errno))).")
         }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        // Whoever tells it something must not wait for one that has been stopped: that is as good as gone.
+        _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
         let input = FileDescriptor(rawValue: ends[0])
         var options = PlatformOptions()
         // Ctrl-C in the terminal is not for it.

@@ -70,6 +70,9 @@ package final class RunningCommand: Sendable {
     /// Nothing is expected of it.
     package func rest() { watch.change { $0.rest() } }
 
+    /// It has said all: only its end is expected.
+    func finish() { watch.change { $0.finish() } }
+
     /// The worker is to stop: it may go on for a while.
     package func stop() { watch.change { $0.stop() } }
 
@@ -78,7 +81,8 @@ package final class RunningCommand: Sendable {
 
     /// Looks at the time until the command has exited.
     func keepTime() async {
-        while isThere.withLock({ $0 }) {
+        // Of a cancelled task the library ends the command by itself, and there is no sleep any more.
+        while !Task.isCancelled, isThere.withLock({ $0 }) {
             let before = SuspendingClock.now
             await watch.sleep()
             switch watch.advance(by: SuspendingClock.now - before) {
@@ -103,54 +107,25 @@ package final class RunningCommand: Sendable {
 
 /// Keeps a ``CommandWatch`` for several tasks, and wakes the one that looks at it.
 final class WatchBox: Sendable {
-    private struct State {
-        var watch: CommandWatch
-        var sleeper: CheckedContinuation<Void, Never>?
-        var isAwake = false
-    }
+    private let watch: Mutex<CommandWatch>
+    private let alarm = Alarm()
 
-    private let state: Mutex<State>
+    init(_ watch: CommandWatch) { self.watch = Mutex(watch) }
 
-    init(_ watch: CommandWatch) { state = Mutex(State(watch: watch)) }
-
-    var cause: CommandWatch.Cause? { state.withLock { $0.watch.cause } }
+    var cause: CommandWatch.Cause? { watch.withLock { $0.cause } }
+    var isStopping: Bool { watch.withLock { $0.isStopping } }
 
     func change(_ change: (inout CommandWatch) -> Void) {
-        let isNews = state.withLock { state in
-            let before = state.watch.cause
-            change(&state.watch)
-            return state.watch.cause != before
+        let isNews = watch.withLock { watch in
+            let before = watch.cause
+            change(&watch)
+            return watch.cause != before
         }
         if isNews { wake() }
     }
 
-    func advance(by duration: Duration) -> CommandWatch.Action { state.withLock { $0.watch.advance(by: duration) } }
-
-    func wake() {
-        state.withLock { state in
-            state.isAwake = true
-            return state.sleeper.take()
-        }?.resume()
-    }
-
+    func advance(by duration: Duration) -> CommandWatch.Action { watch.withLock { $0.advance(by: duration) } }
+    func wake() { alarm.wake() }
     /// For a tick, or until it is woken.
-    func sleep() async {
-        let tick = state.withLock { $0.watch.tick }
-        await withTaskGroup(of: Void.self) { group in
-            group.addTask {
-                // Cancelled when it was woken.
-                do { try await Task.sleep(for: tick) } catch {}
-                self.wake()
-            }
-            await withCheckedContinuation { continuation in
-                let isAwake = state.withLock { state in
-                    if !state.isAwake { state.sleeper = continuation }
-                    return state.isAwake
-                }
-                if isAwake { continuation.resume() }
-            }
-            group.cancelAll()
-        }
-        state.withLock { $0.isAwake = false }
-    }
+    func sleep() async { await alarm.sleep(atMost: watch.withLock { $0.tick }) }
 }
