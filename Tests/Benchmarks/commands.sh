@@ -37,12 +37,13 @@ while (<STDIN>) {
 }
 PERL
 
-# file NAME INPUT KEYS: a pipeline file whose middle stage has these keys; without any, there is no such stage.
+# file NAME INPUT KEYS: a pipeline file whose middle stage has these keys; without any, there is no such stage. The sink lives
+# on: in mode batch it would start more processes the slower its items come.
 file() {
     {
         printf 'stages:\n  read: {produce: [cat, %s], to: line}\n' "$2"
         [ -z "$3" ] || printf '  pass: {from: line, to: passed, %s}\n' "$3"
-        printf '  sink: {consume: {shell: "cat > /dev/null"}, from: %s, mode: batch, batch: 1000}\n' \
+        printf '  sink: {consume: [cat], from: %s, mode: stream, ordered: trust}\n' \
             "$([ -n "$3" ] && echo passed || echo line)"
     } >"$folder/$1.yaml"
 }
@@ -55,7 +56,7 @@ file ack-perl lines 'transform: [perl, pass.pl], mode: ack'
 file ack-python lines 'transform: [python3, -B, pass.py], mode: ack'
 
 leat() { # leat NAME
-    rm -f "$folder/bench.db"* && rm -rf "$folder/bench.db-leat"
+    rm -rf "$folder"/bench.db*
     "$leat" run "$folder/$1.yaml" --quiet --db "$folder/bench.db" >/dev/null
 }
 
