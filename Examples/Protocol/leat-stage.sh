@@ -1,4 +1,4 @@
-# A stage of mode `ack` for shells: the line protocol of Leat, version 1. Needs jq.
+# A stage of mode `ack` for shells: the line protocol of Leat, version 1. Needs jq, which rewrites numbers (1.50 as 1.5).
 #
 #     . ./leat-stage.sh
 #     work() { jq -c '{name: .name}' || return 65; }   # the body on standard input, outputs a line each
@@ -16,14 +16,14 @@ leat_stage() {
         LEAT_KEY=$(printf '%s\n' "$line" | jq -r .key)
         LEAT_ATTEMPT=$(printf '%s\n' "$line" | jq -r .attempt)
         export LEAT_ID LEAT_KEY LEAT_ATTEMPT
-        out=$(printf '%s\n' "$line" | jq -c '.body | if type == "string" then . else tojson end' | jq -r . | "$1")
-        status=$?
+        status=0 # and not $? afterwards, which `set -e` would not come to
+        out=$(printf '%s\n' "$line" | jq -r '.body | if type == "string" then . else tojson end' | "$1" 3>&-) || status=$?
         case $status in
         0) printf '%s\n' "$out" | jq -cRn --argjson id "$LEAT_ID" \
             '{ack: [$id], out: [inputs | select(. != "")]}' >&3 ;;
-        65) echo "{\"fail\":$LEAT_ID,\"reason\":\"$1 refused it\",\"dead\":true}" >&3 ;;
-        75) echo "{\"fail\":$LEAT_ID,\"reason\":\"$1 is to come back\",\"postpone\":30}" >&3 ;;
-        *) echo "{\"fail\":$LEAT_ID,\"reason\":\"$1 exited with status $status\"}" >&3 ;;
+        65) echo "{\"fail\":$LEAT_ID,\"reason\":\"it was refused\",\"dead\":true}" >&3 ;;
+        75) echo "{\"fail\":$LEAT_ID,\"reason\":\"it is to come back\",\"postpone\":30}" >&3 ;;
+        *) echo "{\"fail\":$LEAT_ID,\"reason\":\"the function ended with status $status\"}" >&3 ;;
         esac
     done
 }

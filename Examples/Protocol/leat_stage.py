@@ -11,7 +11,7 @@ What the function yields is put when the item is done, in one transaction. What 
 `Dead("why")` makes it a dead letter at once, `Later("why", 30)` puts it off for so many seconds without an attempt.
 """
 import json
-import sys
+import os
 from types import SimpleNamespace
 
 
@@ -24,10 +24,13 @@ class Later(Exception):
 
 
 def stage(function):
-    answers, sys.stdout = sys.stdout, sys.stderr  # so that a stray print is a log line, and no message
-    say = lambda **message: print(json.dumps(message), file=answers, flush=True)
+    # Neither a stray print, nor a library or a child process, may read or write messages: those have pipes of their own.
+    lines, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "w", encoding="ascii")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    os.dup2(2, 1)
+    say = lambda **message: print(json.dumps(message, allow_nan=False), file=answers, flush=True)
     say(hello=1)
-    for line in sys.stdin:
+    for line in lines:
         item = SimpleNamespace(**json.loads(line))
         if not hasattr(item, "id"):
             continue  # "hello", or "end", after which the input ends

@@ -66,6 +66,82 @@ struct AckModeTests {
         #expect(try await test.dead() == ["2", "3"])
     }
 
+    /// What tends to be broken on its way through another language.
+    private static let odd = [
+        #"say "hi" \ $HOME 'x' `y`"#, "é e\u{301} 😀 \u{2028}", "  two  blanks\t", "-n", "{no json", "null", "1.50",
+        "tab\\t",
+        #"{"t":"a\"b\nc \u0041 é 😀","list":[1,{"x":null}]}"#, #"["[",{}]"#,
+    ]
+
+    /// Texts byte for byte, JSON by its meaning.
+    private func isSame(_ lines: [String]) throws -> Bool {
+        try zip(lines, Self.odd).allSatisfy { line, odd in
+            guard odd.hasSuffix("}") || odd.hasSuffix("]") else { return Array(line.utf8) == Array(odd.utf8) }
+            let objects = try [line, odd].map { try JSONSerialization.jsonObject(with: Data($0.utf8)) as? NSObject }
+            return objects[0] == objects[1]
+        } && lines.count == Self.odd.count
+    }
+
+    @Test("passes odd bodies through the helper for Python, and nothing of what it starts is taken for a message")
+    func oddInPython() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+        try test.write(Self.odd.joined(separator: "\n") + "\n", to: "in.txt")
+        try test.write(
+            """
+            import subprocess
+            from leat_stage import stage
+            def work(item):
+                subprocess.run(["sh", "-c", "cat; echo stray"])
+                return [item.body]
+            stage(work)
+            """, to: "work.py")
+
+        let run = try await test.transform(
+            0, "transform: [python3, work.py]\nmode: ack\nenv: {PYTHONPATH: '\(Self.examples.path)', LC_ALL: C}",
+            producer: "[cat, in.txt]")
+
+        #expect(run.outcome == .complete)
+        let out = try test.lines("out")
+        #expect(try isSame(out), "\(out)")
+    }
+
+    @Test("passes odd bodies through the helper for shells, also one that ends at the first error")
+    func oddInShells() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+        try test.write((Self.odd + ["bad"]).joined(separator: "\n") + "\n", to: "in.txt")
+        try test.write(
+            "set -eu\n. \(Self.examples.path)/leat-stage.sh\nwork() { grep -v '^bad$'; }\nleat_stage work\n",
+            to: "work.sh")
+
+        let run = try await test.transform(0, "transform: [sh, work.sh]\nmode: ack", producer: "[cat, in.txt]")
+
+        #expect(run.outcome == .completeWithErrors)
+        #expect(try await test.dead() == ["bad"])
+        let out = try test.lines("out")
+        #expect(try isSame(out), "\(out)")
+    }
+
+    @Test("works with the program that its documentation shows", .enabled(if: hasPerl))
+    func documented() async throws {
+        let page = try String(
+            contentsOf: Self.examples.appending(path: "../../Sources/Leat/Leat.docc/LineProtocol.md"), encoding: .utf8)
+        let program = try #require(page.split(separator: "```perl\n").last?.split(separator: "```").first)
+        let test = try CommandRun()
+        defer { test.remove() }
+        try test.write(String(program), to: "double.pl")
+
+        let run = try await test.transform(
+            0, "transform: [perl, double.pl]\nmode: ack", producer: "{shell: 'seq 50; echo x'}")
+
+        #expect(run.outcome == .completeWithErrors)
+        #expect(try test.lines("out") == (1...50).map { "\($0 * 2)" })
+        #expect(try await test.reasons() == ["no number"])
+    }
+
+    private static let hasPerl = FileManager.default.isExecutableFile(atPath: "/usr/bin/perl")
+
     @Test("blames the item whose program prints what is no message, and no other")
     func strayPrint() async throws {
         let (test, run) = try await run(
@@ -151,6 +227,34 @@ struct AckModeTests {
         #expect(run.outcome == .failed)
         #expect(run["work"]?.ready == 3)
         #expect(run["work"]?.reason?.contains(reason) == true, "\(run["work"]?.reason ?? "")")
+    }
+
+    @Test("finds a program that hangs while more items still come for it")
+    func hangs() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+        try test.write(
+            """
+            import json, os, sys, time
+            print('{"hello":1}', flush=True)
+            for line in sys.stdin:
+                item = json.loads(line)
+                if "id" not in item: continue
+                if item["body"] == "1" and not os.path.exists("hung"):
+                    open("hung", "w")
+                    time.sleep(600)
+                open("again", "w")
+                print(json.dumps({"ack": item["id"]}), flush=True)
+            """, to: "work.py")
+
+        // An item each twentieth of a second, until one is answered.
+        let run = try await test.transform(
+            0, "transform: [python3, work.py]\nmode: ack\ntimeout: 2s",
+            producer:
+                "{shell: 'n=1; while [ ! -e again ] && [ $n -lt 400 ]; do echo $n; n=$((n+1)); sleep 0.05; done'}")
+
+        #expect(run.outcome == .complete)
+        #expect(try #require(run["work"]?.done) < 399)
     }
 
     @Test("gives a program longer for an item that it says it is getting on with")

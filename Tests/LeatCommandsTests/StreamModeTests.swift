@@ -71,6 +71,43 @@ struct StreamModeTests {
         #expect(try test.lines("out") == [#"{"id":1}"#, #"{"id":3}"#])
     }
 
+    @Test("finds the echo beside the members of an envelope")
+    func routes() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+
+        let run = try await test.run(
+            """
+              read: {produce: \(objects(5)), to: n}
+              work:
+                transform: [sed, 's/^{\\(.*\\)}$/{\\1,"body":"\\1"}/; s/"body":""id"/"body":"id/']
+                from: n
+                to: {route: [m]}
+                mode: stream
+                echo: id
+              keep: {consume: {shell: 'cat >> out'}, from: m, mode: batch}
+
+            """)
+
+        #expect(run.outcome == .complete)
+        #expect(try test.lines("out") == (1...5).map { "id:\($0)" })
+    }
+
+    @Test("expects nothing of a command that was given nothing, as its items could not be")
+    func nothingGiven() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+
+        // Longer than the timeout and the second for which a source's lines wait for others.
+        let run = try await test.transform(
+            0, "transform: [cat]\nmode: stream\necho: id\ntimeout: 300ms",
+            producer: #"{shell: 'echo no; sleep 3; echo "{\"id\":1}"'}"#)
+
+        #expect(run.outcome == .completeWithErrors)
+        #expect(run["work"]?.failures == 1, "the refused item's")
+        #expect(try test.lines("out") == [#"{"id":1}"#])
+    }
+
     @Test("goes on with another process when one has had enough")
     func head() async throws {
         let test = try CommandRun()

@@ -8,6 +8,8 @@ struct OutputReader: Sendable {
     let outputs: StageOutputs
     /// The field of a body by which the items of a queue are worked on in order.
     let groupFields: [QueueName: String]
+    /// A field that an envelope may have besides its own: the one by which an answer repeats its question.
+    var echo: String?
 
     /// Reads a line.
     ///
@@ -79,6 +81,7 @@ struct OutputReader: Sendable {
                     )
                 }
                 item.priority = Int(priority)
+            case let name where name == echo: break
             default:
                 throw CommandProtocolError(
                     "the envelope \(excerpt(line)) has '\(printable(name))'; it may have queue, body, key, group, delay, priority"

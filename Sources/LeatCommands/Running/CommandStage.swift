@@ -22,7 +22,9 @@ struct CommandStage: Sendable {
         self.host = host
         var groupFields: [QueueName: String] = [:]
         for taker in file.stages { if let queue = taker.from { groupFields[queue] = taker.groupField } }
-        reader = OutputReader(outputs: entry.to, groupFields: groupFields)
+        var reader = OutputReader(outputs: entry.to, groupFields: groupFields)
+        if case .echo(let field) = entry.proof { reader.echo = field }
+        self.reader = reader
         var base = host.environment.filter { Self.inherited.contains($0.key) || $0.key.hasPrefix("LC_") }
         for (name, value) in parameters.values { base[name.uppercased()] = value }
         for (name, value) in entry.environment {

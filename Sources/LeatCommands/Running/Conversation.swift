@@ -44,9 +44,13 @@ final class Conversation: Sendable {
     var hasAnswered: Bool { state.withLock { $0.hasAnswered } }
     var inFlight: Int { state.withLock { $0.inFlight } }
 
-    func gave(_ count: Int) {
+    /// - Parameter begin: called, while nothing else changes, if it had nothing before.
+    func gave(_ count: Int, _ begin: () -> Void) {
         state.withLock { state in
-            if state.inFlight == 0 { (state.lastSign, state.measuredFrom) = (.now, .now) }
+            if state.inFlight == 0, count > 0 {
+                (state.lastSign, state.measuredFrom) = (.now, .now)
+                begin()
+            }
             state.inFlight += count
         }
     }

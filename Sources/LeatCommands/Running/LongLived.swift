@@ -185,9 +185,13 @@ struct LongLived<Words: Dialect>: Sendable {
                 refused[item.id] = .failed(Failure("\(error)", .never))
             }
         }
-        conversation.gave(batch.count - refused.count)
-        running.expect()
-        if !refused.isEmpty { try await desk.answer(refused, outputs: []) }
+        // More items give no more time: a command that hangs is found while others still come.
+        conversation.gave(batch.count - refused.count) { running.expect() }
+        if !refused.isEmpty {
+            // Of one that was given none of them nothing is expected.
+            conversation.whileLocked { inFlight, isClosed in if inFlight == 0, !isClosed { running.rest() } }
+            try await desk.answer(refused, outputs: [])
+        }
         return bytes
     }
 
