@@ -4,7 +4,7 @@ import Testing
 
 @testable import LeatCommands
 
-@Suite("Mode ack")
+@Suite("Mode ack", .timeLimit(.minutes(5)))
 struct AckModeTests {
     private static let examples = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Examples/Protocol")

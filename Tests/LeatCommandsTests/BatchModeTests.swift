@@ -4,7 +4,7 @@ import Testing
 
 @testable import LeatCommands
 
-@Suite("Mode batch")
+@Suite("Mode batch", .timeLimit(.minutes(5)))
 struct BatchModeTests {
     @Test("gives a process many lines, and takes any number")
     func any() async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LeatCommands
 
-@Suite("Mode source")
+@Suite("Mode source", .timeLimit(.minutes(5)))
 struct SourceModeTests {
     /// A source that dies half-way the first time, behind `keep`, which writes what it gets to `out`.
     private func resumed(_ script: String, cursor: String, to: String = "n", batch: Int = 10) async throws -> CommandRun

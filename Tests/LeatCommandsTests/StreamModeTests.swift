@@ -4,7 +4,7 @@ import Testing
 
 @testable import LeatCommands
 
-@Suite("Mode stream")
+@Suite("Mode stream", .timeLimit(.minutes(5)))
 struct StreamModeTests {
     private let objects = #"{shell: 'seq COUNT | awk "{print \"{\\\"id\\\":\" \$1 \"}\"}"'}"#
 
@@ -100,8 +100,8 @@ struct StreamModeTests {
 
         // Longer than the timeout and the second for which a source's lines wait for others.
         let run = try await test.transform(
-            0, "transform: [cat]\nmode: stream\necho: id\ntimeout: 300ms",
-            producer: #"{shell: 'echo no; sleep 3; echo "{\"id\":1}"'}"#)
+            0, "transform: [cat]\nmode: stream\necho: id\ntimeout: 3s",
+            producer: #"{shell: 'echo no; sleep 6; echo "{\"id\":1}"'}"#)
 
         #expect(run.outcome == .completeWithErrors)
         #expect(run["work"]?.failures == 1, "the refused item's")

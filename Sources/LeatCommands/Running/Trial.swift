@@ -52,7 +52,7 @@ package struct Trial: Sendable {
         let limit = Int(clamping: entry.outputLimit)
         do {
             let (_, end) = try await command.command(variables, timeout: command.timeout).run(
-                guardian: host.guardian(), errors: ErrorOutput(raw: errors)
+                guardian: host.guardian(), errors: ErrorOutput(raw: errors) { _ in }
             ) { running in
                 async let giving: Void = {
                     _ = await running.write(input)

@@ -10,15 +10,13 @@ package final class ErrorOutput: Sendable {
     private let log: @Sendable (String) -> Void
     private let raw: @Sendable ([UInt8]) -> Void
 
-    /// - Parameter log: takes a line, safe for a terminal.
-    package init(log: @escaping @Sendable (String) -> Void) {
+    /// - Parameters:
+    ///   - raw: takes all of it, as it comes.
+    ///   - log: takes a line, safe for a terminal.
+    package init(
+        raw: @escaping @Sendable ([UInt8]) -> Void = { _ in }, log: @escaping @Sendable (String) -> Void
+    ) {
         self.log = log
-        raw = { _ in }
-    }
-
-    /// - Parameter raw: takes all of it, as it comes.
-    package init(raw: @escaping @Sendable ([UInt8]) -> Void) {
-        log = { _ in }
         self.raw = raw
     }
 
