@@ -259,6 +259,7 @@ struct AckModeTests {
 
     @Test("gives a program longer for an item that it says it is getting on with")
     func progress() async throws {
+        // The time begins before the interpreter runs, which takes half a second of it on a busy machine.
         let (test, run) = try await run(
             1,
             python: """
