@@ -80,7 +80,7 @@ struct CommandProcessTests {
                     sleep 600
                 fi
                 echo $n
-                """, "workers: 2")
+                """, "workers: 2", isWhole: true)
 
         let killed = try await scene.leat("run", "scene.yaml") { run in
             try await scene.numbers(in: "pids")
@@ -114,6 +114,7 @@ struct CommandProcessTests {
 
         let status = try await scene.leat("run", "scene.yaml") { run in
             try await scene.numbers(in: "begun", count: 3)
+            try await scene.beginning(of: "keep")
             kill(run, SIGINT)
             // The run tells all workers at once. What is in hand goes on meanwhile, longer than it takes to hear of it.
             try await scene.end(of: "keep")
@@ -144,6 +145,7 @@ struct CommandProcessTests {
 
         let status = try await scene.leat("run", "scene.yaml") { run in
             let commands = try await scene.numbers(in: "pids", count: 2)
+            try await scene.beginning(of: "keep")
             kill(run, SIGINT)
             // Two that come together are one.
             try await scene.end(of: "keep")

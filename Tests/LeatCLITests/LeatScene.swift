@@ -39,8 +39,11 @@ final class LeatScene: Sendable {
 
     /// Three stages: `read` puts the numbers up to one, `work` is the script `work.sh`, and `keep` writes what it gets to `out`.
     ///
-    /// - Parameter keys: more of `work`.
-    convenience init(upTo last: Int, work script: String, _ keys: String = "") throws {
+    /// - Parameters:
+    ///   - keys: more of `work`.
+    ///   - isWhole: whether `keep` writes `out` anew, at the end. What is written before may be written twice.
+    convenience init(upTo last: Int, work script: String, _ keys: String = "", isWhole: Bool = false) throws {
+        let keep = isWhole ? "{shell: 'cat > out'}, when: closed" : "{shell: 'cat >> out'}, mode: batch"
         try self.init(
             """
               read: {produce: [seq, '\(last)'], to: n, env: {SCENE: }}
@@ -50,7 +53,7 @@ final class LeatScene: Sendable {
                 to: m
                 env: {SCENE: }
                 \(keys)
-              keep: {consume: {shell: 'cat >> out'}, from: m, mode: batch, env: {SCENE: }}
+              keep: {consume: \(keep), from: m, env: {SCENE: }}
 
             """)
         try write(script, to: "work.sh")
@@ -105,12 +108,20 @@ final class LeatScene: Sendable {
         return lines(name).compactMap { Int32($0) }
     }
 
+    /// Waits until a worker of a stage has enrolled, which then hears signals.
+    func beginning(of stage: StageName) async throws {
+        let store = try await store()
+        try await wait(for: "the beginning of \(stage)") {
+            try await store.workers().contains { $0.stage == stage }
+        }
+    }
+
     /// Waits until the workers of a stage have ended.
     func end(of stage: StageName) async throws {
         let store = try await store()
         try await wait(for: "the end of \(stage)") {
             let workers = try await store.workers().filter { $0.stage == stage }
-            return !workers.isEmpty && workers.allSatisfy { $0.ending != nil }
+            return workers.allSatisfy { $0.ending != nil }
         }
     }
 

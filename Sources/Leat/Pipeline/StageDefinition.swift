@@ -7,6 +7,8 @@ public struct StageDefinition: Sendable {
     public var workers = 1
     /// At most so many items are claimed, or put by a producer, in one transaction.
     public var batch = 100
+    /// How many are claimed before it is known how long one takes.
+    package var firstBatch = 8
     /// How many items a worker works on at once; of an item function.
     public var concurrency = 1
     /// In which order it puts what it makes of them.

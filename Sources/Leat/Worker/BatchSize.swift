@@ -13,10 +13,11 @@ package struct BatchSize: Sendable {
     /// - Parameters:
     ///   - most: what the stage allows.
     ///   - concurrency: how many items are worked on at once, and asked for at least.
-    package init(most: Int, concurrency: Int = 1) {
+    ///   - first: how many are asked for before anything was measured.
+    package init(most: Int, concurrency: Int = 1, first: Int = 8) {
         self.most = most
         least = min(most, concurrency)
-        current = min(most, max(least, 8))
+        current = min(most, max(least, first))
     }
 
     /// Falls at once, and doubles at most.

@@ -107,15 +107,30 @@ extension WorkerSession {
         // Empty as long as all succeeded: then the step needs no list.
         var outcomes: [ItemID: Outcome] = [:]
         var begun = 0
+        // What is behind it is committed already.
+        var first = 0
+        var mayCommitParts = true
         var stageError: (any Error)?
         let start = store.time.instant
+        var since = start
         // Bound once a batch; the box tells the item.
-        await Activity.$current.withValue(activity) {
+        try await Activity.$current.withValue(activity) {
             for item in lease.items {
                 if begun > 0, isStopping || heartbeat.isLost { break }
                 begun += 1
+                let now = activity.begin(item)
+                if mayCommitParts, begun - 1 > first, now - since >= BatchSize.target.nanoseconds {
+                    // Slow items are not kept back for each other.
+                    activity.rest()
+                    let part = lease.items[first..<(begun - 1)]
+                    if try await commitPart(part, of: lease, outcomes, outputs) {
+                        (outcomes, outputs, first, since) = ([:], [], begun - 1, now)
+                    } else {
+                        mayCommitParts = false
+                    }
+                    activity.begin(item)
+                }
                 let mark = outputs.count
-                activity.begin(item)
                 do {
                     // Spares a call for each item.
                     if call.isPlain { try await body(item, &outputs) } else { try await call(body, item, &outputs) }
@@ -135,13 +150,30 @@ extension WorkerSession {
         activity.rest()
         batchSize.worked(begun, in: .nanoseconds(store.time.instant - start))
         let notBegun = lease.items[begun...]
-        if outcomes.isEmpty, notBegun.isEmpty { return .step(Step(.done, of: lease, outputs: outputs)) }
-        for item in lease.items[..<begun] where outcomes[item.id] == nil { outcomes[item.id] = .done }
+        if outcomes.isEmpty, notBegun.isEmpty, first == 0 { return .step(Step(.done, of: lease, outputs: outputs)) }
+        for item in lease.items[first..<begun] where outcomes[item.id] == nil { outcomes[item.id] = .done }
         if let stageError {
-            return .stageFailed(stageError, after: begun > 0 ? Step(.each(outcomes), of: lease, outputs: outputs) : nil)
+            return .stageFailed(stageError, after: begun > first ? Step(.each(outcomes), of: lease, outputs: outputs) : nil)
         }
         for item in notBegun { outcomes[item.id] = .released }
         return .step(Step(.each(outcomes), of: lease, outputs: outputs))
+    }
+
+    /// Commits what came of some of a lease's items; the rest stays leased.
+    ///
+    /// - Returns: `false` when the store refuses it: then the whole lease's step will be refused, and is dealt with.
+    private func commitPart(
+        _ items: ArraySlice<Item>, of lease: Lease, _ outcomes: [ItemID: Outcome], _ outputs: [Output]
+    ) async throws -> Bool {
+        var part = outcomes
+        for item in items where part[item.id] == nil { part[item.id] = .done }
+        do {
+            _ = try await commit(Step(.each(part), of: lease, outputs: outputs), next: nil)
+        } catch let error as LeatError where error.code == .stepRefused {
+            return false
+        }
+        progressed()
+        return true
     }
 
     private var queue: String { stage.spec.input?.rawValue ?? "" }

@@ -43,7 +43,7 @@ final class WorkerSession {
         self.logger = logger
         call = StageCall(stage.spec, (store as? ObservedStore)?.observation)
         upkeep = Upkeep(store, stage.spec.input, stop: patience.stop, logger: logger)
-        batchSize = BatchSize(most: stage.batch, concurrency: stage.concurrency)
+        batchSize = BatchSize(most: stage.batch, concurrency: stage.concurrency, first: stage.firstBatch)
         worker = try await patience.trying { try await store.enroll(enrollment) }
         began()
     }

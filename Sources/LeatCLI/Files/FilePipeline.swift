@@ -55,6 +55,14 @@ struct FilePipeline: Sendable {
                     "The run in \(printable(database.path)) can't go on with \(printable(file.shownAs)): \(refusal.message)"
                 )
             }
+            for parameter in file.parameters {
+                guard let kept = stored.parameters.values[parameter.name], let standard = parameter.value,
+                    kept != standard, given[parameter.name] == nil
+                else { continue }
+                say(
+                    "Parameter '\(parameter.name)' keeps the value of this run, '\(printable(kept))'; '\(printable(standard))' is what a new run begins with."
+                )
+            }
             if let source = try await database.store.source() {
                 let changes = file.changes(since: source, try await database.store.pipelineStatus())
                 for change in changes { say("\(printable(file.shownAs)) has changed: \(change).") }

@@ -18,7 +18,11 @@ extension PipelineFile {
             guard let old = source.stages[stage.name] else { return [] }
             let new = stage.words
             let status = statuses.first { $0.stage == stage.name }
-            return Set(old.keys).union(new.keys).sorted().filter { old[$0] != new[$0] }.map { key in
+            // With the mode goes what belongs to it.
+            let isOther = old["mode"] != new["mode"]
+            return Set(old.keys).union(new.keys).sorted().filter {
+                old[$0] != new[$0] && !(isOther && ["cardinality", "proof"].contains($0))
+            }.map { key in
                 "stage '\(stage.name)': \(Self.change(key, from: old[key], to: new[key])); \(stage.consequence(of: key, status))"
             }
         }

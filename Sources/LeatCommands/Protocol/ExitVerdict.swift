@@ -19,6 +19,14 @@ enum ExitVerdict: Sendable, Hashable {
     /// The stage is: no item could have been worked on.
     case stageFailed(RetryAdvice)
 
+    /// Whether it may be that nothing was worked on at all: not where the command has said what it means.
+    var isUnexplained: Bool {
+        switch self {
+        case .success, .failed(.backOff), .failed(.after): true
+        case .failed(.never), .failed(.postpone), .stageFailed, .interrupted: false
+        }
+    }
+
     /// The statuses with a meaning, of which 65 and 75 are those of `sysexits.h` (EX_DATAERR, EX_TEMPFAIL), 126 and 127
     /// those of shells.
     ///

@@ -112,9 +112,9 @@ struct OutputReader: Sendable {
 
     private func word(_ value: JSONText, _ name: String, _ line: [UInt8]) throws -> String? {
         if value.isNull { return nil }
-        guard let word = value.string ?? value.integer.map({ String($0) }) else {
+        guard let word = value.string ?? value.integer.map({ String($0) }), !word.isEmpty else {
             throw CommandProtocolError(
-                "the envelope \(excerpt(line)) has the \(name) \(excerpt(value.bytes)), which is no string and no whole number"
+                "the envelope \(excerpt(line)) has the \(name) \(excerpt(value.bytes)), which is no word and no whole number"
             )
         }
         return word

@@ -35,6 +35,8 @@ extension CommandStage {
         definition.concurrency = entry.concurrency
         definition.outputOrder = entry.outputOrder
         definition.batch = batch
+        // A process each may be slow, and then one worker keeps no items from the others.
+        definition.firstBatch = 1
         definition.timeout = (timeout ?? .seconds(60)) + Self.margin
         return definition
     }

@@ -21,6 +21,8 @@ protocol Dialect: Sendable {
     var idleAdvice: RetryAdvice { get }
     /// Items without an answer.
     var unanswered: [ItemID] { get }
+    /// What it lacks to be one who speaks this language at all; `nil` if nothing.
+    var lack: String? { get }
     /// How long the command may say nothing before the end of its input is to make it write what it holds back; `nil`: for
     /// ever.
     var holdBack: Duration? { get }
@@ -283,6 +285,13 @@ struct LongLived<Words: Dialect>: Sendable {
         if let error = talked.error { throw stage.failure(error, errors, took: took) }
         let verdict = ExitVerdict(of: end, pause: stage.pause)
         let left = words.unanswered
+        if let lack = words.lack, verdict.isUnexplained {
+            // No item is to blame for a command that has not begun to speak.
+            let error = stage.failure(verdict, end, errors, took: took)
+            throw StageError(
+                "\(lack): \(error.map { "\($0)" } ?? "\(stage.name) \(end.termination.words)\(CommandError.lastWords(errors.finish()))")",
+                .backOff, evidence: (error as? any EvidentError)?.evidence)
+        }
         // It was ended while nothing was expected of it but its end: its answers stand.
         if let failure = stage.failure(verdict, end, errors, took: took) {
             guard case .failed(let advice) = verdict, left.isEmpty, talked.held.isEmpty else { throw failure }

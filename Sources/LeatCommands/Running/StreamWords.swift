@@ -35,6 +35,7 @@ final class StreamWords: Dialect {
     var unanswered: [ItemID] {
         state.withLock { ($0.latest?.answer.items ?? []) + $0.matcher.unanswered }
     }
+    var lack: String? { nil }
     var holdBack: Duration? { memory.patience.map { min($0, longest) } }
     func answeredAll(afterClosing duration: Duration?) { memory.answeredAll(afterClosing: duration, longest: longest) }
     // Who gave his word for the order can't tell what was answered wrongly.

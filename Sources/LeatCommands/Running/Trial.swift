@@ -111,8 +111,12 @@ package struct Trial: Sendable {
             case .failed: "it would be a failed attempt, \(item.attempts + 1) of \(command.entry.retry.attempts)"
             case .stageFailed: "the stage would fail, and no item be charged"
             }
-        return Result(status: end.termination.status, words: "The command \(ended): \(what). Nothing was committed.")
+        // What it says may be a failure though it ended well.
+        let status = end.termination.status == 0 && !what.hasPrefix(Self.success) ? 1 : end.termination.status
+        return Result(status: status, words: "The command \(ended): \(what). Nothing was committed.")
     }
+
+    private static let success = "the item would be done"
 
     /// What would be put.
     private func success(_ command: CommandStage, _ written: [UInt8]) -> String {
@@ -144,7 +148,7 @@ package struct Trial: Sendable {
 
     private static func put(_ outputs: [Output]) -> String {
         let counts = Dictionary(grouping: outputs, by: \.queue).mapValues(\.count).sorted { $0.key < $1.key }
-        guard !counts.isEmpty else { return "the item would be done, and nothing put" }
-        return "the item would be done, and put: " + counts.map { "\($1) into \($0)" }.joined(separator: ", ")
+        guard !counts.isEmpty else { return "\(success), and nothing put" }
+        return "\(success), and put: " + counts.map { "\($1) into \($0)" }.joined(separator: ", ")
     }
 }
