@@ -11,6 +11,8 @@
 # The suites that hold every store to the model keep all cores busy for minutes. They run by themselves: the tests that
 # wait for a process or a thread have a limit of a minute, and would wait for a core instead.
 STORES = ConformanceTests|StoreConformanceTests|StoreModelTests
+# So do those that start many processes.
+PROCESSES = CrashTests|ExampleTests|LeatCommandsTests|CommandProcessTests
 
 FULL ?=
 SEED ?=
@@ -26,7 +28,8 @@ demo:
 test:
 	@.ci/set-up python3
 	swift build --build-tests
-	swift test --skip-build --skip '$(STORES)'
+	swift test --skip-build --skip '$(STORES)|$(PROCESSES)'
+	swift test --skip-build --filter '$(PROCESSES)'
 	swift test --skip-build --filter '$(STORES)'
 
 docs:

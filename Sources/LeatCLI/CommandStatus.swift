@@ -27,7 +27,7 @@ enum CommandStatus: Int32, CaseIterable, Sendable {
         case .internalError: "an internal error, or figures that do not balance"
         case .timedOut: "a worker ended itself: its item took longer than the stage's timeout"
         case .interrupted: "interrupted (SIGINT); the same command resumes"
-        case .terminated: "terminated (SIGTERM); the same command resumes"
+        case .terminated: "terminated (SIGTERM, SIGHUP); the same command resumes"
         }
     }
 

@@ -9,8 +9,8 @@ struct RunFileCommand: AsyncParsableCommand {
         abstract: "Runs a pipeline file, or resumes what an earlier run has left.",
         discussion: """
             The stages are commands, run by worker processes; what is settled is never done again, so the same command \
-            resumes. SIGTERM or SIGINT drains: workers finish and commit what they have in hand. A second signal kills \
-            them.
+            resumes. SIGTERM or SIGINT drains: workers commit what they have in hand; a command that is not through after five \
+            seconds is ended, and its item handed back uncharged. A second signal kills them.
 
             A run of a part (--until, --from, --only, --limit) ends when that part can do no more, with its status; what \
             was left out stays as it is, for a later run. 'leat init' writes a file to begin with, 'leat validate' tells \
@@ -45,6 +45,11 @@ struct RunFileCommand: AsyncParsableCommand {
                 try await file.noteChanges(pipeline, on: database) { if !isQuiet { StandardError.write($0) } }
                 try file.file.save(to: database.snapshot)
             })
-        throw try await run.run().code
+        let status = try await run.run()
+        if !quiet, status == .completeWithErrors || status == .stageFailed {
+            let path = printable(self.database.path ?? database.path)
+            StandardError.write("'leat dead \(path)' lists dead letters, 'leat attempts \(path)' each failed attempt.")
+        }
+        throw status.code
     }
 }

@@ -68,7 +68,7 @@ struct ProgramRun: Sendable {
         if let chaos {
             say("each second each worker is killed with a chance of \(chaos.chance); again by --chaos \(chaos)")
         }
-        let signal = try await runUntilSignalled(supervisor, by: [.sigterm, .sigint], logger: logger) { _ in
+        let signal = try await runUntilSignalled(supervisor, by: .endings, logger: logger) { _ in
             supervisor.stop()
         }
         guard let outcome = supervisor.outcome else {

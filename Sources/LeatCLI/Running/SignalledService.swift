@@ -4,6 +4,14 @@ internal import Logging
 internal import ServiceLifecycle
 internal import UnixSignals
 
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
 /// Runs a service until it ends. The first signal drains it, the next ones do not wait.
 ///
 /// `ServiceGroup` traps signals itself, but tells neither which one came, which the exit status says, nor that one came
@@ -39,6 +47,27 @@ func runUntilSignalled(
         try await group.run()
         tasks.cancelAll()
         return try await tasks.next() ?? nil
+    }
+}
+
+extension [UnixSignal] {
+    /// Those by which people and systems end a program: a closed terminal too, unless that is ignored (`nohup`).
+    static var endings: [UnixSignal] {
+        var action = sigaction()
+        let isIgnored = sigaction(SIGHUP, nil, &action) == 0 && action.isIgnored
+        return [.sigterm, .sigint] + (isIgnored ? [] : [.sighup])
+    }
+}
+
+extension sigaction {
+    fileprivate var isIgnored: Bool {
+        #if canImport(Darwin)
+        unsafeBitCast(__sigaction_u.__sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+        #elseif canImport(Musl)
+        unsafeBitCast(__sa_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+        #else
+        unsafeBitCast(__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+        #endif
     }
 }
 

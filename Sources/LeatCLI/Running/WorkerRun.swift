@@ -36,7 +36,7 @@ struct WorkerRun: Sendable {
         // Ctrl-C is the supervisor's affair: it drains its workers by SIGTERM.
         if supervisor != nil { signal(SIGINT, SIG_IGN) }
         let signal = try await runUntilSignalled(
-            service, by: supervisor == nil ? [.sigterm, .sigint] : [.sigterm], logger: logger
+            service, by: supervisor == nil ? .endings : [.sigterm], logger: logger
         ) { exitNow(CommandStatus(of: $0).rawValue) }
         switch service.exit {
         case .finished(.completeWithErrors): return .completeWithErrors

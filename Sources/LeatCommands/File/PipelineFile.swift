@@ -158,6 +158,8 @@ package struct StageEntry: Sendable, Hashable {
     package var batch: Int?
     package var capacity: Int?
     package var retry = RetryPolicy()
+    /// How often in a row the stage itself may fail, where no item is to blame.
+    package var crashes = StagePolicy().crashes
     /// How long one answer may take; of a source, how long it may be silent. `nil`: 60 s, and for ever for a source.
     package var timeout: Duration?
     package var maxDead = Tolerance.any

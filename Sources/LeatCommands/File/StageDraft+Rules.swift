@@ -43,6 +43,8 @@ extension StageDraft {
         entry.rate = rate
         entry.batch = batch
         entry.retry = retry
+        // Where the work is one piece, its attempts are the stage's.
+        if has("retry"), from == nil || isWhenClosed { entry.crashes = retry.attempts }
         entry.timeout = timeout
         entry.maxDead = maxDead
         entry.outputOrder = outputOrder

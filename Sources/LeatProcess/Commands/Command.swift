@@ -108,7 +108,7 @@ extension Command {
                 termination: .init(result.terminationStatus), cause: watch.cause, isStopping: watch.isStopping)
             return (result.closureResult, end)
         } catch let error as SubprocessError {
-            if error.underlyingError as? Errno == .execFormat {
+            if error.underlyingError?.rawValue == ENOEXEC {
                 throw CommandNotStarted(
                     "the command \(printable(self.arguments.first ?? "")) is no program: a script begins with a line like #!/bin/sh",
                     isPermanent: true)

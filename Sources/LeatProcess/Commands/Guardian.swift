@@ -44,17 +44,19 @@ package final class Guardian: Sendable {
     /// - Throws: ``LeatError`` when it can't be started.
     package static func start(_ executable: String) throws -> Guardian {
         let mark = String(UInt64.random(in: .min ... .max), radix: 16)
-        return Guardian(executable, mark, try spawn(executable, mark))
+        let guardian = Guardian(executable, mark)
+        try guardian.state.withLock { try guardian.launch(&$0) }
+        return guardian
     }
 
-    private init(_ executable: String, _ mark: String, _ pipe: Int32) {
+    private init(_ executable: String, _ mark: String) {
         self.executable = executable
         self.mark = mark
-        state = Mutex(State(pipe: pipe))
+        state = Mutex(State(pipe: -1))
     }
 
-    /// - Returns: the writing end of its pipe.
-    private static func spawn(_ executable: String, _ mark: String) throws -> Int32 {
+    /// Starts a process, and tells it what is there to be held.
+    private func launch(_ state: inout State) throws {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else {
             throw LeatError(.storeFailed, "No pipe for the guardian: \(String(cString: strerror(errno))).")
@@ -62,22 +64,37 @@ package final class Guardian: Sendable {
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         // Whoever tells it something must not wait for one that has been stopped: that is as good as gone.
         _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
+        if state.pipe >= 0 { close(state.pipe) }
+        state.pipe = ends[1]
+        _ = Self.write(state.groups.map { "+\($0)\n" }.joined(), to: ends[1])
         let input = FileDescriptor(rawValue: ends[0])
+        let pipe = ends[1]
         var options = PlatformOptions()
         // Ctrl-C in the terminal is not for it.
         options.processGroupID = 0
-        // It lives as long as this process, and nobody waits for it: awaiting it only reaps it, should it end before.
-        Task.detached { [options] in
+        // It lives as long as this process, and nobody waits for it: this only notices that it is gone, which nobody should
+        // do to it, so that another one takes its place.
+        Task.detached { [options, executable, mark] in
             do {
                 _ = try await Subprocess.run(
-                    .path(FilePath(executable)), arguments: [word, mark], environment: .custom([:]),
+                    .path(FilePath(executable)), arguments: [Self.word, mark], environment: .custom([:]),
                     platformOptions: options, input: .fileDescriptor(input, closeAfterSpawningProcess: true),
                     output: .discarded, error: .discarded)
             } catch {
-                // The pipe breaks, which the next command's registration finds.
+                // It could not be started; that is tried again.
             }
+            do { try await Task.sleep(for: .milliseconds(100)) } catch {}
+            self.replace(pipe)
         }
-        return ends[1]
+    }
+
+    /// The one behind this pipe is gone.
+    private func replace(_ pipe: Int32) {
+        state.withLock { state in
+            guard state.pipe == pipe else { return }
+            // Where even that fails the commands end with the worker's own hand only, until the next one begins.
+            do { try launch(&state) } catch {}
+        }
     }
 
     /// A command has begun.
@@ -99,13 +116,7 @@ package final class Guardian: Sendable {
     /// A line is shorter than what a pipe takes as a whole, and the guardian reads at once, so nobody waits here.
     private func tell(_ line: String, _ state: inout State) {
         if Self.write(line, to: state.pipe) { return }
-        // It is gone, which nobody should do to it. Another one takes its place.
-        close(state.pipe)
-        state.pipe = -1
-        // Where even that fails the commands end with the worker's own hand only.
-        guard let pipe = try? Self.spawn(executable, mark) else { return }
-        state.pipe = pipe
-        _ = Self.write(state.groups.map { "+\($0)\n" }.joined(), to: pipe)
+        do { try launch(&state) } catch {}
     }
 
     private static func write(_ text: String, to pipe: Int32) -> Bool {
@@ -121,6 +132,8 @@ package final class Guardian: Sendable {
                 #endif
             }
             if count < 0, errno == EINTR { continue }
+            // It has been stopped. Once it goes on it knows the commands by their mark, if not by this.
+            if count < 0, errno == EAGAIN { return true }
             guard count > 0 else { return false }
             bytes = bytes.dropFirst(count)
         }
