@@ -28,6 +28,64 @@ struct CommandProcessTests {
         "sh -c 'exec > /dev/null 2>&1 < /dev/null; setsid sh -c \"echo \\$\\$ >> pids; exec sleep 600\"' &",
     ]
 
+    @Test("a closed terminal drains, as SIGTERM does, and the same command goes on")
+    func hangUp() async throws {
+        let scene = try LeatScene(upTo: 4, work: "read n; echo $n >> begun; sleep 1; echo $n")
+
+        let first = try await scene.leat("run", "scene.yaml") { pid in
+            try await scene.wait(for: "an item") { !scene.lines("begun").isEmpty }
+            kill(pid, SIGHUP)
+        }
+        let attempts = try await scene.store().attempts(of: nil, item: nil, limit: 10)
+        let second = try await scene.leat("run", "scene.yaml")
+
+        #expect(first == .exited(143), "\(scene.output)")
+        #expect(attempts.isEmpty, "\(attempts.map(\.error))")
+        #expect(second == .exited(0), "\(scene.output)")
+        #expect(scene.lines("out").sorted() == ["1", "2", "3", "4"])
+    }
+
+    @Test("a run goes on with a changed command and says so, and is refused with other queues")
+    func changes() async throws {
+        let scene = try LeatScene(upTo: 3, work: "read n; [ $n = 2 ] && exit 65; echo $n")
+        #expect(try await scene.leat("run", "scene.yaml") == .exited(30))
+        let text = scene.lines("scene.yaml").joined(separator: "\n") + "\n"
+
+        try scene.write(text.replacing("[sh, work.sh]", with: "[cat]"), to: "scene.yaml")
+        #expect(try await scene.leat("retry", "scene.db", "work") == .exited(0))
+        let changed = try await scene.leat("run", "scene.yaml")
+        let said = scene.output
+        try scene.write(text.replacing("to: m", with: "to: k").replacing("from: m", with: "from: k"), to: "scene.yaml")
+        let refused = try await scene.leat("run", "scene.yaml")
+
+        #expect(changed == .exited(0), "\(said)")
+        #expect(said.contains("stage 'work': its command was '['sh', 'work.sh']' and is '['cat']'"), "\(said)")
+        #expect(
+            said.contains("the 2 items that it has settled stay as they are, 1 are left for what it is now"), "\(said)")
+        #expect(scene.lines("out").sorted() == ["1", "2", "3"])
+        #expect(refused == .exited(2))
+        #expect(scene.output.contains("stage 'work' puts into 'k' instead of 'm'"), "\(scene.output)")
+        #expect(scene.output.contains("begin a new run in a new file"))
+    }
+
+    @Test("debug runs a command on one item, with its status, and commits nothing")
+    func debug() async throws {
+        let scene = try LeatScene(
+            upTo: 3, work: "read n; echo seen $n $LEAT_ATTEMPT >&2; [ $n = 2 ] && exit 65; echo $n$n")
+        #expect(try await scene.leat("run", "scene.yaml") == .exited(30))
+        let before = try await scene.store().status()
+
+        let dead = try await scene.leat("debug", "scene.db", "work/2")
+        let done = try await scene.leat("debug", "scene.db", "n/3")
+        let none = try await scene.leat("debug", "scene.db", "work/9")
+
+        #expect([dead, done, none] == [.exited(65), .exited(0), .exited(2)], "\(scene.output)")
+        #expect(scene.output.contains("the item would be a dead letter"))
+        #expect(scene.output.contains("\n33\n"))
+        #expect(scene.output.contains("the item would be done, and put: 1 into m"))
+        #expect(try await scene.store().status() == before)
+    }
+
     /// A command that grows a tree and waits, until there is a file `calm`.
     private static func tree(_ branches: some Sequence<String>) -> String {
         """

@@ -229,6 +229,21 @@ struct AckModeTests {
         #expect(run["work"]?.reason?.contains(reason) == true, "\(run["work"]?.reason ?? "")")
     }
 
+    @Test(
+        "fails the stage of a program that ends, or hangs, without having said that it speaks the protocol",
+        arguments: [
+            "import sys; sys.exit('no module')", "import sys; sys.stdin.read()", "import time; time.sleep(600)",
+        ])
+    func speechless(program: String) async throws {
+        let (test, run) = try await run(6, python: program, keys: "timeout: 2s")
+        defer { test.remove() }
+
+        #expect(run.outcome == .failed)
+        #expect(run["work"]?.ready == 6)
+        #expect(run["work"]?.dead == 0)
+        #expect(run["work"]?.reason?.contains("begins with the line") == true, "\(run["work"]?.reason ?? "")")
+    }
+
     @Test("finds a program that hangs while more items still come for it")
     func hangs() async throws {
         let test = try CommandRun()

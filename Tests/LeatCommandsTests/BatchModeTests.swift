@@ -105,6 +105,44 @@ struct BatchModeTests {
         #expect(try test.lines("even") == ["2", "4", "8", "12"])
     }
 
+    @Test("has one attempt at a whole input, and at what comes after others, where the file says so")
+    func oneAttempt() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+
+        let run = try await test.run(
+            """
+              read: {produce: [seq, '3'], to: n}
+              sum: {consume: {shell: 'cat > in; echo x >> sums; exit 3'}, from: n, when: closed, retry: 1}
+              other: {produce: [seq, '2'], to: m}
+              keep: {consume: {shell: 'cat >> out'}, from: m, mode: batch}
+              mail: {consume: {shell: 'echo x >> mails; exit 3'}, after: keep, retry: 2}
+
+            """)
+
+        #expect(run.outcome == .failed)
+        #expect(try test.lines("sums") == ["x"])
+        #expect(try test.lines("mails") == ["x", "x"])
+        #expect(try test.lines("in") == ["1", "2", "3"])
+    }
+
+    @Test("refuses a key without a character, which would put all but one item aside")
+    func emptyKey() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+
+        let run = try await test.run(
+            #"""
+              read: {produce: {shell: 'echo "{\"body\":1,\"key\":\"\"}"'}, to: {route: [n]}, retry: 1}
+              keep: {consume: {shell: 'cat >> out'}, from: n, mode: batch}
+
+            """#)
+
+        #expect(run.outcome == .failed)
+        let reason = run["read"]?.reason ?? ""
+        #expect(reason.contains("which is no word and no whole number"), "\(reason)")
+    }
+
     @Test("runs a command once after others")
     func after() async throws {
         let test = try CommandRun()

@@ -51,12 +51,15 @@ struct ItemModeTests {
         "fails the stage, and no item, when the command can't be run",
         arguments: [
             ("[no-such-command]", "was not found in PATH"), ("[./missing]", "is not there"),
-            ("[./plain]", "is not executable"), ("{shell: 'no-such-command'}", "exited with status 127"),
+            ("[./plain]", "is not executable"), ("[./script]", "a script begins with a line like #!/bin/sh"),
+            ("{shell: 'no-such-command'}", "exited with status 127"),
         ])
     func notRun(command: String, reason: String) async throws {
         let test = try CommandRun()
         defer { test.remove() }
         try test.write("no program", to: "plain")
+        try test.write("echo no first line", to: "script")
+        chmod(test.folder.appending(path: "script").path, 0o700)
 
         let run = try await test.transform(20, "transform: \(command)")
 
@@ -93,7 +96,7 @@ struct ItemModeTests {
         #expect(run.outcome == .completeWithErrors)
         #expect(try test.lines("out").sorted() == ["1", "3"])
         #expect(try await test.reasons()[0].contains("had not come to its end after 4 s"))
-        for pid in try test.lines("pids") { #expect(!isAlive(pid), "\(pid) lives") }
+        for pid in try test.lines("pids") { #expect(await ends(pid), "\(pid) lives") }
     }
 
     @Test("does not wait for what a command has left behind with its output open")
@@ -106,7 +109,7 @@ struct ItemModeTests {
 
         #expect(run.outcome == .complete)
         #expect(try test.lines("out") == ["1", "2"])
-        for pid in try test.lines("pids") { #expect(!isAlive(pid), "\(pid) lives") }
+        for pid in try test.lines("pids") { #expect(await ends(pid), "\(pid) lives") }
     }
 
     @Test("drops half a line of a command that dies")

@@ -121,6 +121,20 @@ struct StreamModeTests {
         #expect(run["work"]?.failures == 0)
     }
 
+    @Test("keeps the answers of a command that ends badly after it has given them all, and charges no item")
+    func endsBadly() async throws {
+        let test = try CommandRun()
+        defer { test.remove() }
+
+        let run = try await test.transform(
+            20, "transform: {shell: 'cat; exit 65'}\nmode: stream\necho: id", producer: objects(20))
+
+        #expect(run.outcome == .complete)
+        #expect(try test.lines("out").count == 20)
+        #expect(try await test.dead() == [])
+        #expect(run["work"]?.failures == 1)
+    }
+
     @Test("fails the stage when it took the order on trust and lines are missing, or left over")
     func trust() async throws {
         for filter in ["grep -v 7", "sed p", "head -n 3"] {

@@ -111,7 +111,7 @@ public enum WorkerEnding: Sendable, Hashable {
         case .finished, .stopped, .rebooted, .silent: stageReason
         case .killed: "its workers were killed \(count) times in a row"
         case .crashed(let how), .timedOut(let how): "its workers died \(count) times in a row, the last one: \(how)"
-        case .failed(let failure) where failure.isPermanent: failure.reason
+        case .failed(let failure) where failure.isPermanent || count <= 1: failure.reason
         case .failed(let failure): "it failed \(count) times in a row, the last time: \(failure.reason)"
         }
     }

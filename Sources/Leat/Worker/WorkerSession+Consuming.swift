@@ -153,7 +153,8 @@ extension WorkerSession {
         if outcomes.isEmpty, notBegun.isEmpty, first == 0 { return .step(Step(.done, of: lease, outputs: outputs)) }
         for item in lease.items[first..<begun] where outcomes[item.id] == nil { outcomes[item.id] = .done }
         if let stageError {
-            return .stageFailed(stageError, after: begun > first ? Step(.each(outcomes), of: lease, outputs: outputs) : nil)
+            return .stageFailed(
+                stageError, after: begun > first ? Step(.each(outcomes), of: lease, outputs: outputs) : nil)
         }
         for item in notBegun { outcomes[item.id] = .released }
         return .step(Step(.each(outcomes), of: lease, outputs: outputs))

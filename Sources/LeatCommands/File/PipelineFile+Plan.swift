@@ -4,7 +4,8 @@ extension PipelineFile {
     /// A stage as a store knows it: its edges and its rules.
     package func spec(of stage: StageEntry) -> StageSpec {
         var policy = StagePolicy(
-            retry: stage.retry, maxDead: stage.maxDead, crashes: stage.crashes, capacity: stage.capacity, rate: stage.rate, keep: stage.keep,
+            retry: stage.retry, maxDead: stage.maxDead, crashes: stage.crashes, capacity: stage.capacity,
+            rate: stage.rate, keep: stage.keep,
             durability: stage.durability)
         // A command that lives on may hold items while it waits for more.
         policy.countsHeld = stage.mode != .stream && stage.mode != .ack

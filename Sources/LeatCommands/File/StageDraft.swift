@@ -123,7 +123,9 @@ struct StageDraft: Draft {
             .whole(1...1_000_000_000), standard: "no limit"
         ) { $0.capacity = $1 },
         Key(
-            "retry", "How often a failed item is tried, or a mapping that also says when. Of a producer, `when: closed` and `after` it is how often in a row the command may fail; left out, 5.", .retry, standard: "3",
+            "retry",
+            "How often a failed item is tried, or a mapping that also says when. Of a producer, `when: closed` and `after` it is how often in a row the command may fail; left out, 5.",
+            .retry, standard: "3",
             synonyms: ["retries", "attempts", "tries"]
         ) { $0.retry = $1 },
         Key(

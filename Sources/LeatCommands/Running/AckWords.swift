@@ -31,7 +31,8 @@ final class AckWords: Dialect {
     var unanswered: [ItemID] { state.withLock { $0.inHand.sorted() } }
     var lack: String? {
         state.withLock { $0.hasGreeted }
-            ? nil : "a command of mode ack begins with the line {\"hello\":\(AckProtocol.version)}, and this one did not"
+            ? nil
+            : "a command of mode ack begins with the line {\"hello\":\(AckProtocol.version)}, and this one did not"
     }
     var holdBack: Duration? { nil }
     func answeredAll(afterClosing duration: Duration?) {}
@@ -138,6 +139,7 @@ final class AckWords: Dialect {
     ) -> (any Error)? {
         // At a drain it may leave what it has not begun; and before its end it may have had enough.
         if !isAlone, ending == .drain || (ending == nil && hasAnswered) { return nil }
-        return CommandProtocolError("it exited with status 0 and left \(count == 1 ? "an item" : "\(count) items") without an answer")
+        return CommandProtocolError(
+            "it exited with status 0 and left \(count == 1 ? "an item" : "\(count) items") without an answer")
     }
 }

@@ -107,7 +107,8 @@ package struct Trial: Sendable {
             case .interrupted: "it was interrupted"
             case .failed(.never): "the item would be a dead letter"
             case .failed(.postpone(let pause)): "the item would be put off for \(pause.words), without an attempt"
-            case .failed where command.entry.whenClosed: "the stage would have failed once, of \(command.entry.crashes) times in a row"
+            case .failed where command.entry.whenClosed:
+                "the stage would have failed once, of \(command.entry.crashes) times in a row"
             case .failed where item.attempts >= command.entry.retry.attempts: "it would be a failed attempt again"
             case .failed: "it would be a failed attempt, \(item.attempts + 1) of \(command.entry.retry.attempts)"
             case .stageFailed: "the stage would fail, and no item be charged"

@@ -40,7 +40,8 @@ struct ByHandTests {
 
         // It is stopped while it holds items; another does them; then it goes on and finds them gone. Its items are slow, as it
         // commits each that takes long: who is stopped within a commit holds up everybody.
-        let late = try await scene.run("worker", "change", lease[0], lease[1], with: ["CRASH_PAUSE": "3000000"]) { pid in
+        let late = try await scene.run("worker", "change", lease[0], lease[1], with: ["CRASH_PAUSE": "3000000"]) {
+            pid in
             try await scene.wait { store in try await store.status(of: "change")?.leased ?? 0 > 0 }
             kill(pid, SIGSTOP)
             let other = try await scene.run("worker", "change", lease[0], lease[1])

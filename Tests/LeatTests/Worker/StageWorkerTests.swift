@@ -42,6 +42,24 @@ struct StageWorkerTests {
         #expect(try await worker("keep", of: pipeline).work() == .finished(.complete))
     }
 
+    @Test("commits slow items while it works on the others of their batch")
+    func slow() async throws {
+        let time = ManualTime()
+        let store = MemoryStore(time: time)
+        let doneBefore = Basket<Int64>()
+        let pipeline = try pipeline { [self] _ in
+            doneBefore.add(try await status("keep", on: store).done)
+            time.advance(by: .milliseconds(150))
+        }
+
+        #expect(try await worker("numbers", of: pipeline, on: store).work() == .finished(.complete))
+        #expect(try await worker("keep", of: pipeline, on: store).work() == .finished(.complete))
+
+        // Each sees all those done that were worked on before it.
+        #expect(doneBefore.all == Array(0..<10))
+        #expect(try await store.verify() == [])
+    }
+
     @Test("refuses a stage that the pipeline does not have, and names those that it has")
     func unknown() throws {
         let pipeline = try pipeline { _ in }
