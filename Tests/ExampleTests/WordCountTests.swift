@@ -22,10 +22,13 @@ struct WordCountTests {
         #expect(counts.contains(" 21 the\n"))
     }
 
-    @Test("is a stage a line")
+    @Test("is a stage a line, and stands in the README as it is")
     func short() throws {
-        let text = try String(contentsOfFile: exampleFolder("WordCount") + "/words.yaml", encoding: .utf8)
+        let folder = exampleFolder("WordCount")
+        let text = try String(contentsOfFile: folder + "/words.yaml", encoding: .utf8)
+        let readme = try String(contentsOfFile: folder + "/../../README.md", encoding: .utf8)
 
         #expect(text.split(separator: "\n").count == 4)
+        #expect(readme.contains("```yaml\n" + text + "```"))
     }
 }
