@@ -78,6 +78,10 @@ struct OutboxServiceTests {
             .path(program), arguments: [database, letters], input: .none, output: .discarded, error: .discarded
         ) { execution in
             var mark = try await store.change(since: nil, within: .zero)
+            // All may be sent already, and who has only begun to start does not know the signal yet.
+            while try await !store.workers().contains(where: { $0.pid == execution.processIdentifier.value }) {
+                mark = try await store.change(since: mark, within: .milliseconds(200))
+            }
             while try await outbox.status().done
                 < store.reading({ try Int64.fetchOne($0, sql: "SELECT count(*) FROM orders")! })
             {
