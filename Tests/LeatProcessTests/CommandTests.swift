@@ -47,6 +47,38 @@ struct CommandTests {
         return stat.split(separator: ")").last?.split(separator: " ").first != "Z"
     }
 
+    @Test("has no result when its task is cancelled, though it ends well on the SIGTERM that follows")
+    func cutOff() async throws {
+        let (pieces, piece) = AsyncStream<Void>.makeStream()
+        // What it says before is a part of what it would say.
+        let command = command("trap 'exit 0' TERM; echo one; while :; do sleep 0.01; done")
+        let task = Task { [errors] () async throws -> CommandEnd in
+            try await command.run(guardian: nil, errors: errors) { (running) async throws -> Bool in
+                try await running.output { _ in piece.yield() }
+                return true
+            }.1
+        }
+        for await _ in pieces { break }
+
+        task.cancel()
+
+        await #expect(throws: CancellationError.self) { _ = try await task.value }
+    }
+
+    @Test("tells that its worker was to stop, so that a signal for both is nobody's fault")
+    func stoppedTogether() async throws {
+        let (_, end) = try await command("echo; read line; kill -TERM $$").run(guardian: nil, errors: errors) {
+            (running) async throws -> Bool in
+            try await running.output { _ in
+                running.stop()
+                await running.closeInput()
+            }
+            return true
+        }
+
+        #expect(end.termination == .signalled(SIGTERM) && end.cause == nil && end.isStopping)
+    }
+
     @Test("is given its input, its folder and its environment, and nothing else")
     func surroundings() async throws {
         let (output, end) = try await run(
