@@ -28,7 +28,7 @@ extension StoreConformance {
         Case("keeps what it was last run from") { bench in
             try demand(try await bench.store.source() == nil, "a new store was run from something")
             for command in ["cat", "tac"] {
-                let source = RunSource(file: "/work/a b.yaml", stages: ["work": ["command": command]])
+                let source = RunSource(file: "/pipelines/a b.yaml", stages: ["work": ["command": command]])
 
                 try await bench.store.note(source)
 
