@@ -132,6 +132,7 @@ final class LeatScene: Sendable {
         let start = ContinuousClock.now
         while try await !holds() {
             guard start.duration(to: .now) < limit else { throw Late(what: what, output: output) }
+            // What other processes write into files is no event of this one.
             try await Task.sleep(for: .milliseconds(10))
         }
     }

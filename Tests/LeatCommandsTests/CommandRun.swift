@@ -88,7 +88,8 @@ func isAlive(_ pid: String) -> Bool {
     return stat.split(separator: ")").last?.split(separator: " ").first != "Z"
 }
 
-/// Whether a process comes to its end: one that was killed needs a moment for it.
+/// Whether a process comes to its end: one that was killed needs a moment for it. It is not this process's child, so that
+/// nobody tells.
 func ends(_ pid: String) async -> Bool {
     for _ in 0..<1000 where isAlive(pid) {
         do { try await Task.sleep(for: .milliseconds(10)) } catch { break }

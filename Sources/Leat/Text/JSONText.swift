@@ -58,7 +58,7 @@ package struct JSONText: Sendable, Hashable {
         guard bytes.count >= 2, bytes.first == UInt8(ascii: "\"") else { return nil }
         let inner = bytes.dropFirst().dropLast()
         if !inner.contains(UInt8(ascii: "\\")) { return String(decoding: inner, as: UTF8.self) }
-        // Escapes of half a character pair are Foundation's to judge.
+        // Of valid JSON it refuses half a pair of surrogates alone, which `isBroken` tells.
         return try? JSONDecoder().decode(String.self, from: Data(bytes))
     }
 

@@ -19,34 +19,26 @@ struct RunFileCommand: AsyncParsableCommand {
 
     @OptionGroup var source: FileArgument
     @OptionGroup var database: FileDatabaseOptions
-    @OptionGroup var lease: LeaseOptions
-    @Option(help: ArgumentHelp("How many workers a stage has; once a stage.", valueName: "stage=n"))
-    var workers: [WorkerCount] = []
-    @OptionGroup var selection: SelectionOptions
-    @OptionGroup var chaos: ChaosOptions
-    @OptionGroup var parameters: ParameterOptions
-    @Flag(help: "Print nothing but errors.")
-    var quiet = false
-    @OptionGroup var output: FormatOptions
+    @OptionGroup var options: RunOptions
 
     func run() async throws {
-        let file = try FilePipeline(source.file, database: database.path, parameters)
+        let file = try FilePipeline(source.file, database: database.path, options.parameters)
         // Before a database is made for it.
-        let selection = try selection.selection(in: file.plan)
-        let counts = try WorkerCount.counts(workers, of: file.workers, in: file.plan)
-        let (database, pipeline) = try await file.open(creating: true, lease: lease, host: .idle)
-        let isQuiet = quiet
+        let selection = try options.selection.selection(in: file.plan)
+        let counts = try WorkerCount.counts(options.workers, of: file.workers, in: file.plan)
+        let (database, pipeline) = try await file.open(creating: true, lease: options.lease, host: .idle)
+        let isQuiet = options.quiet
         let run = try ProgramRun(
-            pipeline: pipeline, database: database, workers: counts, selection: selection, chaos: chaos.chaos,
-            lease: lease.lease,
-            display: RunDisplay(quiet ? .none : .chosen(by: output.format), pipeline: pipeline.name),
+            pipeline: pipeline, database: database, workers: counts, selection: selection, chaos: options.chaos.chaos,
+            lease: options.lease.lease,
+            display: options.display(pipeline.name),
             worker: { ["worker", file.file.path, $0.rawValue, "--snapshot", database.snapshot] },
             prepare: {
                 try await file.noteChanges(pipeline, on: database) { if !isQuiet { StandardError.write($0) } }
                 try file.file.save(to: database.snapshot)
             })
         let status = try await run.run()
-        if !quiet, status == .completeWithErrors || status == .stageFailed {
+        if !isQuiet, status == .completeWithErrors || status == .stageFailed {
             let path = printable(self.database.path ?? database.path)
             StandardError.write("'leat dead \(path)' lists dead letters, 'leat attempts \(path)' each failed attempt.")
         }

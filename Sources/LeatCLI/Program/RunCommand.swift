@@ -19,6 +19,27 @@ struct RunCommand<Program: PipelineProgram>: AsyncParsableCommand {
     }
 
     @OptionGroup var database: DatabaseOptions
+    @OptionGroup var options: RunOptions
+
+    func run() async throws {
+        let defaults = try Program.pipeline
+        // Before a database is made for it.
+        let counts = try WorkerCount.counts(options.workers, of: defaults)
+        let selection = try options.selection.selection(in: defaults.plan)
+        _ = try defaults.plan.parameters.changed(to: options.parameters.values())
+        let database = try await OpenStore.open(
+            database.path(for: defaults), creating: true, lease: options.lease.duration)
+        let pipeline = try await options.parameters.pipeline(of: Program.self, defaults, on: database.store)
+        let run = try ProgramRun(
+            pipeline: pipeline, database: database, workers: counts, selection: selection, chaos: options.chaos.chaos,
+            lease: options.lease.lease,
+            display: options.display(pipeline.name))
+        throw try await run.run().code
+    }
+}
+
+/// What all commands that run a pipeline are told, beside which pipeline and where.
+struct RunOptions: ParsableArguments {
     @OptionGroup var lease: LeaseOptions
     @Option(
         help: ArgumentHelp("How many workers a stage has; once a stage.", valueName: "stage=n"))
@@ -30,20 +51,8 @@ struct RunCommand<Program: PipelineProgram>: AsyncParsableCommand {
     var quiet = false
     @OptionGroup var output: FormatOptions
 
-    func run() async throws {
-        let defaults = try Program.pipeline
-        // Before a database is made for it.
-        let counts = try WorkerCount.counts(workers, of: defaults)
-        let selection = try selection.selection(in: defaults.plan)
-        _ = try defaults.plan.parameters.changed(to: parameters.values())
-        let database = try await OpenStore.open(
-            database.path(for: defaults), creating: true, lease: lease.duration)
-        let pipeline = try await parameters.pipeline(of: Program.self, defaults, on: database.store)
-        let run = try ProgramRun(
-            pipeline: pipeline, database: database, workers: counts, selection: selection, chaos: chaos.chaos,
-            lease: lease.lease,
-            display: RunDisplay(quiet ? .none : .chosen(by: output.format), pipeline: pipeline.name))
-        throw try await run.run().code
+    func display(_ pipeline: String) -> RunDisplay {
+        RunDisplay(quiet ? .none : .chosen(by: output.format), pipeline: pipeline)
     }
 }
 

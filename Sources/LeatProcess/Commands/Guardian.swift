@@ -75,15 +75,18 @@ package final class Guardian: Sendable {
         // It lives as long as this process, and nobody waits for it: this only notices that it is gone, which nobody should
         // do to it, so that another one takes its place.
         Task.detached { [options, executable, mark] in
+            var pause = Duration.milliseconds(100)
             do {
                 _ = try await Subprocess.run(
                     .path(FilePath(executable)), arguments: [Self.word, mark], environment: .custom([:]),
                     platformOptions: options, input: .fileDescriptor(input, closeAfterSpawningProcess: true),
                     output: .discarded, error: .discarded)
             } catch {
-                // It could not be started; that is tried again.
+                // It could not be started, as when its file is being replaced; that is tried again.
+                pause = .seconds(1)
             }
-            do { try await Task.sleep(for: .milliseconds(100)) } catch {}
+            // Nobody cancels it, so that this does not throw.
+            do { try await Task.sleep(for: pause) } catch {}
             self.replace(pipe)
         }
     }
@@ -113,9 +116,10 @@ package final class Guardian: Sendable {
         }
     }
 
-    /// A line is shorter than what a pipe takes as a whole, and the guardian reads at once, so nobody waits here.
+    /// It is told at once or not at all: nobody waits here.
     private func tell(_ line: String, _ state: inout State) {
         if Self.write(line, to: state.pipe) { return }
+        // It is gone. Where no other can be started now, the next line tries again.
         do { try launch(&state) } catch {}
     }
 
