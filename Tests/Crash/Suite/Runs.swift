@@ -34,6 +34,20 @@ final class Scene: Sendable {
 
     func store() async throws -> SQLiteStore { try await SQLiteStore.open(database, creating: false) }
 
+    /// Stops a process where it does not hold the lock that everybody waits for: who is stopped within a commit holds up
+    /// all others until it goes on.
+    func stop(_ pid: Int32) async throws {
+        let probe = try await SQLiteStore.open(database, creating: false, deadline: .milliseconds(500))
+        while true {
+            kill(pid, SIGSTOP)
+            do {
+                return try await probe.evaluate()
+            } catch let error as LeatError where error.code == .busy {
+                kill(pid, SIGCONT)
+            }
+        }
+    }
+
     /// Runs the program to its end.
     ///
     /// - Parameter started: called with its process number when it runs.
