@@ -157,10 +157,11 @@ let package = Package(
             path: "Tests/Benchmarks/Wake",
             swiftSettings: settings
         ),
+        .target(name: "Torture", dependencies: ["LeatTesting"], path: "Tests/Torture", swiftSettings: settings),
         .testTarget(
             name: "LeatTests",
             dependencies: [
-                "Leat", "LeatTesting", lifecycle, logging, metrics, tracing,
+                "Leat", "LeatTesting", "Torture", lifecycle, logging, metrics, tracing,
                 .product(name: "MetricsTestKit", package: "swift-metrics"),
                 .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
             ],
@@ -195,14 +196,15 @@ let package = Package(
         .testTarget(
             name: "LeatSQLiteTests",
             dependencies: [
-                "Leat", "LeatCLI", "LeatSQLite", "LeatTesting", grdb, lifecycle, logging, metrics, signals, tracing,
+                "Leat", "LeatCLI", "LeatSQLite", "LeatTesting", "Torture", grdb, lifecycle, logging, metrics, signals,
+                tracing,
             ],
             swiftSettings: settings
         ),
         .testTarget(
             name: "CrashTests",
             dependencies: [
-                "Leat", "LeatProcess", "LeatSQLite", "LeatTesting", "leat-crash", grdb, subprocess, system,
+                "Leat", "LeatProcess", "LeatSQLite", "LeatTesting", "Torture", "leat-crash", grdb, subprocess, system,
             ],
             path: "Tests/Crash/Suite",
             swiftSettings: settings

@@ -1,0 +1,57 @@
+import Foundation
+public import LeatTesting
+
+/// One row of the fault tests: how often it is tried, what its random choices follow from, and what was found.
+///
+/// A trial has two sizes: a small one in `make test`, and the whole one in `make torture`, which sets `LEAT_TORTURE=1`
+/// and prints what every trial has written into the file that `LEAT_TORTURE_REPORT` names. `LEAT_SEED` has the random
+/// choices of an earlier trial again.
+///
+/// ```swift
+/// let trial = Trial("kill -9 storm", ci: 200, full: 5_000, of: "kills")
+/// while kills < trial.count { … }
+/// try trial.finish(kills, finding: "lost 0, duplicated 0")
+/// ```
+public final class Trial: Sendable {
+    public let name: String
+    /// How many are to be tried.
+    public let count: Int
+    /// What the random choices follow from. A failure must print it.
+    public let seed: UInt64
+    private let unit: String
+    private let began = ContinuousClock.now
+
+    /// Whether the whole size is asked for.
+    public static let isFull = ProcessInfo.processInfo.environment["LEAT_TORTURE"].map { !$0.isEmpty } ?? false
+
+    public init(_ name: String, ci: Int, full: Int, of unit: String) {
+        self.name = name
+        self.unit = unit
+        count = Self.isFull ? full : ci
+        seed = ProcessInfo.processInfo.environment["LEAT_SEED"].flatMap(UInt64.init) ?? .random(in: 0...UInt64.max)
+    }
+
+    public var generator: SeededGenerator { SeededGenerator(seed: seed) }
+
+    /// Writes the row of this trial.
+    ///
+    /// - Parameters:
+    ///   - tried: how many there were.
+    ///   - finding: what was found, in a few words; of a control, how it failed as it must.
+    public func finish(_ tried: Int, finding: String) throws {
+        guard let path = ProcessInfo.processInfo.environment["LEAT_TORTURE_REPORT"], !path.isEmpty else { return }
+        let seconds = (ContinuousClock.now - began).components.seconds
+        let line = "\(name)\t\(tried) \(unit)\t\(finding)\t\(seconds) s\t\(seed)\n"
+        let file = try FileHandle(forWritingTo: Self.made(path))
+        defer { try? file.close() }
+        try file.seekToEnd()
+        try file.write(contentsOf: Data(line.utf8))
+    }
+
+    private static func made(_ path: String) -> URL {
+        if !FileManager.default.fileExists(atPath: path) {
+            _ = FileManager.default.createFile(atPath: path, contents: nil)
+        }
+        return URL(filePath: path)
+    }
+}
