@@ -157,6 +157,20 @@ let package = Package(
             path: "Tests/Benchmarks/Wake",
             swiftSettings: settings
         ),
+        // The shim between SQLite and the system, for the fault tests alone.
+        .target(name: "FaultVFS", path: "Tests/Faults/VFS", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(
+            name: "FaultWorkload",
+            dependencies: ["Leat", "LeatSQLite", grdb],
+            path: "Tests/Faults/Workload",
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "leat-fault-worker",
+            dependencies: ["FaultVFS", "FaultWorkload", "Leat", "LeatSQLite"],
+            path: "Tests/Faults/Program",
+            swiftSettings: settings
+        ),
         .target(name: "Torture", dependencies: ["LeatTesting"], path: "Tests/Torture", swiftSettings: settings),
         .testTarget(
             name: "LeatTests",
@@ -207,6 +221,15 @@ let package = Package(
                 "Leat", "LeatProcess", "LeatSQLite", "LeatTesting", "Torture", "leat-crash", grdb, subprocess, system,
             ],
             path: "Tests/Crash/Suite",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "FaultTests",
+            dependencies: [
+                "FaultVFS", "FaultWorkload", "Leat", "LeatProcess", "LeatSQLite", "LeatTesting", "Torture",
+                "leat-fault-worker", grdb, subprocess, system,
+            ],
+            path: "Tests/Faults/Suite",
             swiftSettings: settings
         ),
     ]

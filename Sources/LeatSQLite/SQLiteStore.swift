@@ -299,9 +299,13 @@ public final class SQLiteStore: Store {
         guard let file else { return writer }
         return try shared.withLock { shared in
             if let queue = shared.connections[role] { return queue }
-            let queue = try role.open(file.path, deadline: deadline)
-            shared.connections[role] = queue
-            return queue
+            do {
+                let queue = try role.open(file.path, deadline: deadline)
+                shared.connections[role] = queue
+                return queue
+            } catch {
+                throw leatError(error, path: name)
+            }
         }
     }
 
@@ -311,7 +315,9 @@ public final class SQLiteStore: Store {
     /// Copies the log into the database under the checkpoint rule, if no other process is at it.
     ///
     /// It is for the end of a run: what remains in the log is as durable, but a person may want to copy one file.
-    public func checkpoint() async throws { try await checkpointer?.checkpoint() }
+    public func checkpoint() async throws {
+        do { try await checkpointer?.checkpoint() } catch { throw leatError(error, path: name) }
+    }
 }
 
 /// SQLite's errors as Leat's: what was attempted is known to the caller, what to try is said here.
@@ -326,7 +332,8 @@ func leatError(_ error: any Error, path: String, holder: Int32? = nil) -> any Er
     }
     let name = printable(path)
     return switch failure.primaryCode {
-    case SQLITE_BUSY:
+    // SQLite gives up on a lock of its log after ten seconds of its own, whatever the busy handler says.
+    case SQLITE_BUSY, SQLITE_PROTOCOL:
         LeatError(
             .busy,
             "'\(name)' stayed locked up to the deadline\(holder.map { " by process \($0)" } ?? ""); end the program that holds a transaction open on it.",
