@@ -51,7 +51,8 @@ struct Migration: Sendable, Hashable {
     /// - Throws: ``LeatError/Code/foreignFile``.
     static func refuseForeign(_ path: String, shownAs name: String, creating: Bool, deadline: Duration) throws {
         let queue = try Role.openToLook(path, deadline: deadline)
-        try queue.writeWithoutTransaction { database in
+        // One snapshot: another process may be making it ours just now.
+        try queue.read { database in
             let id = try Int64.fetchOne(database, sql: "PRAGMA application_id") ?? 0
             let version = try Int.fetchOne(database, sql: "PRAGMA user_version") ?? 0
             if id == applicationID { return }

@@ -56,6 +56,9 @@ enum Role: Sendable {
             }
             try database.execute(sql: "PRAGMA secure_delete = OFF")
             try database.execute(sql: "PRAGMA journal_size_limit = 67108864")
+            // EXTRA while a new file is turned to the log: then the folder is synced after the old journal was deleted. By
+            // FULL it is not, and a journal that a power cut brings back undoes all that was committed since.
+            try database.execute(sql: "PRAGMA synchronous = EXTRA")
             let isMemory = path == ":memory:"
             let mode = try String.fetchOne(database, sql: "PRAGMA journal_mode = \(isMemory ? "MEMORY" : "WAL")")
             guard mode == (isMemory ? "memory" : "wal") else {
