@@ -106,12 +106,12 @@ extension Faults {
         }
 
         private func judge(
-            _ files: [String: [UInt8]], told: Set<Testimony>, in scene: FaultScene, toTheEnd: Bool
+            _ files: [String: Data], told: Set<Testimony>, in scene: FaultScene, toTheEnd: Bool
         ) async throws -> Findings {
             let image = try FaultScene()
             defer { image.remove() }
             for (suffix, bytes) in files where !suffix.hasSuffix("-shm") {
-                try Data(bytes).write(to: URL(filePath: image.database + suffix))
+                try bytes.write(to: URL(filePath: image.database + suffix))
             }
             // The host starts again, and nobody lives who lived before.
             return try await image.judge(

@@ -17,13 +17,13 @@ struct Recording: Sendable {
         /// The file, by what its name has after the database's.
         let file: String
         let offset: Int
-        let bytes: [UInt8]
+        let bytes: Data
     }
 
     let records: [Record]
 
     init(contentsOf url: URL) throws {
-        let data = [UInt8](try Data(contentsOf: url))
+        let data = try Data(contentsOf: url)
         var records: [Record] = []
         var position = 0
         while position < data.count {
@@ -35,7 +35,7 @@ struct Recording: Sendable {
             records.append(
                 Record(
                     kind: kind, file: name, offset: Int(head.offset),
-                    bytes: Array(data[position..<position + Int(head.size)])))
+                    bytes: Data(data[position..<position + Int(head.size)])))
             position += Int(head.size)
         }
         self.records = records
@@ -60,7 +60,7 @@ struct Recording: Sendable {
 struct Disk {
     /// The recording is that of a disk which forgets syncs, as if nobody had asked for one.
     let ignoresSyncs: Bool
-    private var durable: [String: [UInt8]] = [:]
+    private var durable: [String: Data] = [:]
     private var pending: [String: [Recording.Record]] = [:]
 
     init(ignoresSyncs: Bool = false) { self.ignoresSyncs = ignoresSyncs }
@@ -68,6 +68,10 @@ struct Disk {
     mutating func take(_ record: Recording.Record) {
         switch record.kind {
         case .note: break
+        case .delete where record.offset == 1 && !ignoresSyncs:
+            // A journal that came back would undo all that was written since.
+            pending[record.file] = nil
+            durable[record.file] = nil
         case .write, .truncate, .delete: pending[record.file, default: []].append(record)
         case .sync:
             guard !ignoresSyncs else { return }
@@ -76,7 +80,7 @@ struct Disk {
     }
 
     /// What the cut leaves.
-    func cut(using generator: inout SeededGenerator) -> [String: [UInt8]] {
+    func cut(using generator: inout SeededGenerator) -> [String: Data] {
         var files = durable
         // A cut that loses all, one that loses nothing, and all between.
         let loss = [0, 10, 50, 90, 100].randomElement(using: &generator) ?? 0
@@ -101,27 +105,22 @@ struct Disk {
             let next = min((start / 512 + 1) * 512, end)
             let bytes = record.bytes[(start - record.offset)..<(next - record.offset)]
             sectors.append(
-                Recording.Record(kind: .write, file: record.file, offset: start, bytes: Array(bytes)))
+                Recording.Record(kind: .write, file: record.file, offset: start, bytes: Data(bytes)))
             start = next
         }
         return sectors
     }
 
-    private func apply(_ record: Recording.Record, to files: inout [String: [UInt8]]) {
+    private func apply(_ record: Recording.Record, to files: inout [String: Data]) {
         switch record.kind {
         case .write:
-            var bytes = files.removeValue(forKey: record.file) ?? []
+            var bytes = files.removeValue(forKey: record.file) ?? Data()
             let end = record.offset + record.bytes.count
-            if bytes.count < end { bytes.append(contentsOf: repeatElement(0, count: end - bytes.count)) }
+            // What lies beyond the end is filled with zeros.
+            if bytes.count < end { bytes.count = end }
             bytes.replaceSubrange(record.offset..<end, with: record.bytes)
             files[record.file] = bytes
-        case .truncate:
-            var bytes = files[record.file] ?? []
-            if bytes.count > record.offset { bytes.removeLast(bytes.count - record.offset) }
-            if bytes.count < record.offset {
-                bytes.append(contentsOf: repeatElement(0, count: record.offset - bytes.count))
-            }
-            files[record.file] = bytes
+        case .truncate: files[record.file, default: Data()].count = record.offset
         case .delete: files[record.file] = nil
         case .sync, .note: break
         }

@@ -148,7 +148,7 @@ static int shim_delete(sqlite3_vfs *vfs, const char *path, int sync_folder) {
     if (!fault_watches(path)) return real->xDelete(real, path, sync_folder);
     fault_begin_record();
     int code = real->xDelete(real, path, sync_folder);
-    if (code == SQLITE_OK) fault_end_record('D', path, 0, NULL, 0);
+    if (code == SQLITE_OK) fault_end_record('D', path, (uint64_t)(sync_folder != 0), NULL, 0);
     else fault_skip_record();
     return code;
 }

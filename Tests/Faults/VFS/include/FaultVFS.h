@@ -40,7 +40,8 @@ void fault_stop_recording(void);
 void fault_note(const char *text);
 
 struct fault_record {
-    /// 'W' write, 'T' truncation to `offset`, 'S' sync, 'D' deletion, 'N' note.
+    /// 'W' write, 'T' truncation to `offset`, 'S' sync, 'D' deletion (`offset` 1: the folder was synced
+    /// after it), 'N' note.
     uint32_t kind;
     uint32_t path;
     uint64_t offset;
