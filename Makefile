@@ -14,6 +14,9 @@ STORES = ConformanceTests|StoreConformanceTests|StoreModelTests
 # So do those that start many processes.
 PROCESSES = CrashTests|ExampleTests|LeatCommandsTests|CommandProcessTests
 
+# And those in which calls into the system fail, which is the whole process's.
+FAULTS = FaultTests
+
 FULL ?=
 SEED ?=
 
@@ -28,9 +31,10 @@ demo:
 test:
 	@.ci/set-up python3
 	swift build --build-tests
-	swift test --skip-build --skip '$(STORES)|$(PROCESSES)'
+	swift test --skip-build --skip '$(STORES)|$(PROCESSES)|$(FAULTS)'
 	swift test --skip-build --filter '$(PROCESSES)'
 	swift test --skip-build --filter '$(STORES)'
+	swift test --skip-build --filter '$(FAULTS)'
 
 docs:
 	@.ci/docs

@@ -3,9 +3,9 @@ public import LeatTesting
 
 /// One row of the fault tests: how often it is tried, what its random choices follow from, and what was found.
 ///
-/// A trial has two sizes: a small one in `make test`, and the whole one in `make torture`, which sets `LEAT_TORTURE=1`
-/// and prints what every trial has written into the file that `LEAT_TORTURE_REPORT` names. `LEAT_SEED` has the random
-/// choices of an earlier trial again.
+/// A trial has two sizes: a small one in `make test`, and the whole one with `LEAT_TORTURE=1`. What every trial has come to
+/// is added, a row each, to the file that `LEAT_TORTURE_REPORT` names. `LEAT_SEED` has the random choices of an earlier trial
+/// again.
 ///
 /// ```swift
 /// let trial = Trial("kill -9 storm", ci: 200, full: 5_000, of: "kills")
