@@ -227,7 +227,7 @@ let package = Package(
             name: "FaultTests",
             dependencies: [
                 "FaultVFS", "FaultWorkload", "Leat", "LeatProcess", "LeatSQLite", "LeatTesting", "Torture",
-                "leat-fault-worker", grdb, subprocess, system,
+                "leat-fault-worker", grdb, .product(name: "GRDBSQLite", package: "GRDB.swift"), subprocess, system,
             ],
             path: "Tests/Faults/Suite",
             swiftSettings: settings

@@ -18,8 +18,10 @@ static sqlite3_vfs *real;
 static char *prefix;
 
 static pthread_mutex_t hook_mutex = PTHREAD_MUTEX_INITIALIZER;
-static void (*unfetch_hook)(void *);
-static void *unfetch_context;
+static struct {
+    void (*hook)(void *);
+    void *context;
+} hooks[FAULT_MOMENTS];
 
 int fault_watches(const char *path) {
     return prefix != NULL && path != NULL && strncmp(path, prefix, strlen(prefix)) == 0;
@@ -32,11 +34,20 @@ void fault_watch(const char *path) {
     prefix = path == NULL ? NULL : strdup(path);
 }
 
-void fault_at_unfetch(void (*hook)(void *), void *context) {
+void fault_at(int moment, void (*hook)(void *), void *context) {
     pthread_mutex_lock(&hook_mutex);
-    unfetch_hook = hook;
-    unfetch_context = context;
+    hooks[moment].hook = hook;
+    hooks[moment].context = context;
     pthread_mutex_unlock(&hook_mutex);
+}
+
+static void reach(int moment) {
+    pthread_mutex_lock(&hook_mutex);
+    void (*hook)(void *) = hooks[moment].hook;
+    void *context = hooks[moment].context;
+    hooks[moment].hook = NULL;
+    pthread_mutex_unlock(&hook_mutex);
+    if (hook != NULL) hook(context);
 }
 
 static sqlite3_file *under(sqlite3_file *file) { return ((shim_file *)file)->real; }
@@ -104,7 +115,11 @@ static int shim_shm_map(sqlite3_file *file, int page, int size, int extend, void
     return under(file)->pMethods->xShmMap(under(file), page, size, extend, region);
 }
 static int shim_shm_lock(sqlite3_file *file, int offset, int count, int flags) {
-    return under(file)->pMethods->xShmLock(under(file), offset, count, flags);
+    int code = under(file)->pMethods->xShmLock(under(file), offset, count, flags);
+    // The second of the index's locks is the checkpointer's (https://sqlite.org/walformat.html, "WAL Locks").
+    int is_checkpoint = offset == 1 && count == 1 && flags == (SQLITE_SHM_LOCK | SQLITE_SHM_EXCLUSIVE);
+    if (code == SQLITE_OK && is_checkpoint && ((shim_file *)file)->is_watched) reach(FAULT_AT_CHECKPOINT_LOCK);
+    return code;
 }
 static void shim_shm_barrier(sqlite3_file *file) { under(file)->pMethods->xShmBarrier(under(file)); }
 static int shim_shm_unmap(sqlite3_file *file, int is_deleted) {
@@ -115,14 +130,7 @@ static int shim_fetch(sqlite3_file *file, sqlite3_int64 offset, int size, void *
 }
 
 static int shim_unfetch(sqlite3_file *file, sqlite3_int64 offset, void *bytes) {
-    if (bytes == NULL && ((shim_file *)file)->is_watched) {
-        pthread_mutex_lock(&hook_mutex);
-        void (*hook)(void *) = unfetch_hook;
-        void *context = unfetch_context;
-        unfetch_hook = NULL;
-        pthread_mutex_unlock(&hook_mutex);
-        if (hook != NULL) hook(context);
-    }
+    if (bytes == NULL && ((shim_file *)file)->is_watched) reach(FAULT_AT_INDEX_READ);
     return under(file)->pMethods->xUnfetch(under(file), offset, bytes);
 }
 

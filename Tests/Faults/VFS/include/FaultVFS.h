@@ -65,8 +65,16 @@ long fault_failures(void);
 
 // MARK: Schedules
 
-/// Runs `hook` once, at the next moment at which a connection has read the log's index and found it changed, before it
-/// acts on what it read: SQLite's `xUnfetch`, which a checkpoint calls between the two.
-void fault_at_unfetch(void (*hook)(void *), void *context);
+/// Moments of a checkpoint.
+enum {
+    /// It has its lock, and has not looked at the log's index yet.
+    FAULT_AT_CHECKPOINT_LOCK,
+    /// It has read the index and found it changed, and has not acted on what it read: SQLite calls `xUnfetch` between.
+    FAULT_AT_INDEX_READ,
+    FAULT_MOMENTS,
+};
+
+/// Runs `hook` once, at the next such moment of any connection; it may ask for another moment.
+void fault_at(int moment, void (*hook)(void *), void *context);
 
 #endif
