@@ -210,8 +210,8 @@ let package = Package(
         .testTarget(
             name: "LeatSQLiteTests",
             dependencies: [
-                "Leat", "LeatCLI", "LeatSQLite", "LeatTesting", "Torture", grdb, lifecycle, logging, metrics, signals,
-                tracing,
+                "CLeatSQLite", "Leat", "LeatCLI", "LeatSQLite", "LeatTesting", "Torture", grdb, lifecycle, logging,
+                metrics, signals, tracing,
             ],
             swiftSettings: settings
         ),

@@ -11,6 +11,7 @@ enum CommandStatus: Int32, CaseIterable, Sendable {
     case completeWithErrors = 30
     case stageFailed = 35
     case internalError = 40
+    case damaged = 74
     case timedOut = 124
     case interrupted = 130
     case terminated = 143
@@ -25,6 +26,8 @@ enum CommandStatus: Int32, CaseIterable, Sendable {
         case .completeWithErrors: "complete with errors: some items are dead letters"
         case .stageFailed: "a stage failed"
         case .internalError: "an internal error, or figures that do not balance"
+        case .damaged:
+            "the database is damaged, or its disk failed; keep its files"
         case .timedOut: "a worker ended itself: its item took longer than the stage's timeout"
         case .interrupted: "interrupted (SIGINT); the same command resumes"
         case .terminated: "terminated (SIGTERM, SIGHUP); the same command resumes"
@@ -53,6 +56,7 @@ enum CommandStatus: Int32, CaseIterable, Sendable {
         switch error.code {
         case .alreadyRunning, .fenced, .leaseLost: self = .taken
         case .tripped: self = .stageFailed
+        case .damaged: self = .damaged
         case .invalidName, .invalidPipeline, .pipelineChanged, .notFound, .refused, .cannotResume, .foreignFile,
             .unsafePlace, .queueClosed:
             self = .usage

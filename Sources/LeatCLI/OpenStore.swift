@@ -19,17 +19,26 @@ struct OpenStore: Sendable {
     let checkpoint: @Sendable () async throws -> Void
     /// Whether the path names another file than the one that was opened, or none.
     let isReplaced: @Sendable () -> Bool
+    /// Why no new work is begun just now: there is too little room.
+    let shortage: @Sendable () -> String?
+    /// What the store can tell of its file and its place.
+    let examine: @Sendable () -> Examination
 
-    /// - Parameter creating: whether a database that isn't there is made.
+    /// - Parameters:
+    ///   - creating: whether a database that isn't there is made.
+    ///   - bytesKeptFree: of the disk, for acknowledgements; what is usual if `nil`.
     /// - Throws: ``LeatError/Code/notFound`` for a file that is missing and not to be made.
     static func open(
-        _ path: String, creating: Bool, lease: Duration? = nil, deadline: Duration = .seconds(30)
+        _ path: String, creating: Bool, lease: Duration? = nil, deadline: Duration = .seconds(30),
+        bytesKeptFree: Int64? = nil
     ) async throws -> OpenStore {
         let terms = lease.map { LeaseTerms(heartbeat: min(.seconds(1), $0 / 4), duration: $0) } ?? LeaseTerms()
-        let store = try await SQLiteStore.open(path, creating: creating, terms: terms, deadline: deadline)
+        let store = try await SQLiteStore.open(
+            path, creating: creating, terms: terms, deadline: deadline, bytesKeptFree: bytesKeptFree)
         return OpenStore(
             store: store, path: try absolute(path), checkpoint: { try await store.checkpoint() },
-            isReplaced: { store.isFileReplaced })
+            isReplaced: { store.isFileReplaced }, shortage: { store.shortage },
+            examine: { store.examine() })
     }
 
     /// Opens a database for an order or a question: it is there, and holds a pipeline or queues.
@@ -61,7 +70,7 @@ struct OpenStore: Sendable {
         guard isReplaced() else { return }
         throw LeatError(
             .storeFailed,
-            "The database \(printable(path)) was replaced or deleted while the run had it open, so the run was ended; put the file back with its -wal, or run again on what is there now."
+            "The database \(printable(path)), or its -wal, was replaced or deleted while the run had it open, so the run was ended; put the file back with its -wal, or run again on what is there now."
         )
     }
 

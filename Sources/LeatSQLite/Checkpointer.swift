@@ -27,6 +27,7 @@ final class Checkpointer: Sendable {
     private let queue = DispatchQueue(label: "leat.checkpointer.timer")
     private let state = Mutex(State())
     private let writerQueue: WriterQueue
+    private let damage: Damage
 
     private struct State {
         var connection: DatabaseQueue?
@@ -47,7 +48,8 @@ final class Checkpointer: Sendable {
     /// In nanoseconds.
     private static let patience: Int64 = 1_000_000_000
 
-    init(file: DatabaseFile, deadline: Duration, time: any TimeSource) throws {
+    init(file: DatabaseFile, deadline: Duration, time: any TimeSource, damage: Damage) throws {
+        self.damage = damage
         writerQueue = try WriterQueue(path: file.writerLock)
         self.file = file
         self.deadline = deadline
@@ -107,6 +109,18 @@ final class Checkpointer: Sendable {
     }
 
     private func run() throws {
+        try damage.check()
+        do {
+            try runUndamaged()
+        } catch {
+            // A log that can't be synced, or a database that can't, must stop the writers too.
+            let told = leatError(error, path: file.path)
+            damage.note(told)
+            throw told
+        }
+    }
+
+    private func runUndamaged() throws {
         guard let lock = try FileLock.tryLock(path: file.checkpointLock) else { return }
         defer { lock.release() }
         let connection = try state.withLock { state in

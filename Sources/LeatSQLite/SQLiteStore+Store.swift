@@ -51,15 +51,20 @@ extension SQLiteStore {
     @discardableResult
     public func emit(_ emission: Emission) async throws -> QueueName? {
         try await countingRefusals(of: emission.hold.id.stage) {
-            try await write(countingAsWork: true, surviving: durability(of: emission.hold.id.stage)) { transaction in
+            try await write(countingAsWork: true, surviving: durability(of: emission.hold.id.stage)) {
+                [self] transaction in
                 try transaction.emit(emission)
-                return try transaction.fullOutput(of: transaction.stage(emission.hold.id.stage))
+                let stage = try transaction.stage(emission.hold.id.stage)
+                if let full = try transaction.fullOutput(of: stage) { return full }
+                // The next look says why.
+                return shortage == nil ? nil : stage.outputs.first
             }
         }
     }
 
     public func fullOutput(of stage: StageName) async throws -> QueueName? {
-        try await write { try $0.fullOutput(of: $0.stage(stage)) }
+        if let shortage = space?.shortage(at: time.instant) { throw shortage }
+        return try await write { try $0.fullOutput(of: $0.stage(stage)) }
     }
 
     public func isFull(_ queue: QueueName) async throws -> Bool { try await write { try $0.isFull(queue) } }
@@ -92,7 +97,7 @@ extension SQLiteStore {
         try await countingRefusals(of: step.stage) {
             try await write(countingAsWork: true, surviving: durability(of: step.stage)) { transaction in
                 try transaction.apply(step)
-                let claim = try next.map(transaction.claim)
+                let claim = try transaction.claimNext(next)
                 try transaction.tellReady(in: transaction.stage(step.stage).input)
                 return claim
             }
@@ -112,7 +117,7 @@ extension SQLiteStore {
         try await countingRefusals(of: step.lease.stage) {
             try await write(countingAsWork: true, surviving: durability(of: step.lease.stage)) { transaction in
                 try transaction.apply(step)
-                let claim = try next.map(transaction.claim)
+                let claim = try transaction.claimNext(next)
                 try transaction.tellReady(in: transaction.stage(step.lease.stage).input)
                 return claim
             }

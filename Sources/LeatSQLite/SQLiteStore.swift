@@ -30,6 +30,9 @@ public final class SQLiteStore: Store {
     let writerQueue: WriterQueue?
     let heartbeatQueue: WriterQueue?
     let shared: Mutex<Shared>
+    /// `nil` for a database in memory, which fills no disk.
+    let space: SpaceGuard?
+    let damage: Damage
     // The statements of the writer's connection. They are touched on the writer's queue only, which GRDB serialises.
     nonisolated(unsafe) var writerStatements: Connection?
     // Likewise, on the heartbeat's queue.
@@ -55,14 +58,18 @@ public final class SQLiteStore: Store {
     }
 
     init(
-        file: DatabaseFile?, writer: DatabaseQueue, deadline: Duration, time: any TimeSource, terms: LeaseTerms
+        file: DatabaseFile?, writer: DatabaseQueue, deadline: Duration, time: any TimeSource, terms: LeaseTerms,
+        space: SpaceGuard? = nil
     ) throws {
+        let damage = Damage()
+        self.damage = damage
+        self.space = space
         self.file = file
         self.writer = writer
         self.deadline = deadline
         self.time = time
         self.terms = terms
-        checkpointer = try file.map { try Checkpointer(file: $0, deadline: deadline, time: time) }
+        checkpointer = try file.map { try Checkpointer(file: $0, deadline: deadline, time: time, damage: damage) }
         writerQueue = try file.map { try WriterQueue(path: $0.writerLock) }
         heartbeatQueue = try file.map { try WriterQueue(path: $0.writerLock) }
         shared = Mutex(Shared())
@@ -74,20 +81,36 @@ public final class SQLiteStore: Store {
     ///   - path: the file; its folder must be on a local disk. `:memory:` is a database of this process alone.
     ///   - creating: whether a file that isn't there is made.
     ///   - deadline: how long a transaction waits for its turn before it fails with ``LeatError/Code/busy``.
+    ///   - bytesKeptFree: so much of the disk is kept for the acknowledgements of what has been begun: with less free,
+    ///     claims fail with ``LeatError/Code/diskFull`` and producers wait; workers say so once, and go on by themselves
+    ///     when there is room. `nil`: 64 MiB, or an eighth of a smaller file system; 0: nothing.
     /// - Throws: ``LeatError`` with `notFound`, `unsafePlace` or `foreignFile`, with nothing changed.
     public static func open(
         _ path: String,
         creating: Bool = true,
         time: any TimeSource = HostTime(),
         terms: LeaseTerms = LeaseTerms(),
-        deadline: Duration = .seconds(30)
+        deadline: Duration = .seconds(30),
+        bytesKeptFree: Int64? = nil
+    ) async throws -> SQLiteStore {
+        try await open(
+            path, creating: creating, time: time, terms: terms, deadline: deadline, bytesKeptFree: bytesKeptFree,
+            space: FreeSpace.init(of:))
+    }
+
+    /// - Parameter space: tells how much room the file system of a path has.
+    static func open(
+        _ path: String, creating: Bool, time: any TimeSource, terms: LeaseTerms, deadline: Duration,
+        bytesKeptFree: Int64?, space: @escaping @Sendable (_ path: String) -> FreeSpace?
     ) async throws -> SQLiteStore {
         // Opening blocks, on locks too; the pool's threads are for what does not.
         try await withCheckedThrowingContinuation { continuation in
             DispatchQueue.global().async {
                 continuation.resume(
                     with: Result {
-                        try openBlocking(path, creating: creating, time: time, terms: terms, deadline: deadline)
+                        try openBlocking(
+                            path, creating: creating, time: time, terms: terms, deadline: deadline,
+                            bytesKeptFree: bytesKeptFree, space: space)
                     })
             }
         }
@@ -103,9 +126,10 @@ public final class SQLiteStore: Store {
     }
 
     private static func openBlocking(
-        _ path: String, creating: Bool, time: any TimeSource, terms: LeaseTerms, deadline: Duration
+        _ path: String, creating: Bool, time: any TimeSource, terms: LeaseTerms, deadline: Duration,
+        bytesKeptFree: Int64? = nil, space: @escaping @Sendable (_ path: String) -> FreeSpace? = FreeSpace.init(of:)
     ) throws -> SQLiteStore {
-        let file = path == ":memory:" ? nil : try DatabaseFile(path, creating: creating)
+        var file = path == ":memory:" ? nil : try DatabaseFile(path, creating: creating)
         do {
             try file.map { try Migration.refuseForeign($0.path, shownAs: path, creating: creating, deadline: deadline) }
             try file?.makeFolder()
@@ -122,7 +146,13 @@ public final class SQLiteStore: Store {
                     try Migration.apply(Migration.all, to: database, path: path, at: time.wallClock)
                 }
             }
-            let store = try SQLiteStore(file: file, writer: writer, deadline: deadline, time: time, terms: terms)
+            // From now on the log is there, for as long as any connection is.
+            file?.noteLog()
+            let guarded = file.map { file in
+                SpaceGuard(reserve: bytesKeptFree, name: path, look: { space(file.path) })
+            }
+            let store = try SQLiteStore(
+                file: file, writer: writer, deadline: deadline, time: time, terms: terms, space: guarded)
             try store.connect()
             return store
         } catch {
@@ -195,6 +225,7 @@ public final class SQLiteStore: Store {
         surviving durability: Durability? = nil,
         _ work: (Transaction) throws -> T
     ) throws -> T {
+        try damage.check()
         queue?.enter(within: deadline)
         let changesBefore = connection.totalChanges
         defer { queue?.leave() }
@@ -202,7 +233,7 @@ public final class SQLiteStore: Store {
             try durability.map(connection.sync)
             try connection.execute("BEGIN IMMEDIATE")
         } catch {
-            throw leatError(error, path: name, holder: queue?.holder)
+            throw noted(leatError(error, path: name, holder: queue?.holder, on: connection.handle))
         }
         // The time is taken under the lock: a step that waited for it must not judge leases by an older clock.
         let transaction = Transaction(store: self, database: database, sql: connection)
@@ -217,16 +248,23 @@ public final class SQLiteStore: Store {
         } catch {
             _ = connection.rings.take()
             // FULL, IOERR and INTERRUPT may have rolled it back already (https://sqlite.org/lang_transaction.html).
+            let told = noted(leatError(error, path: name, on: connection.handle))
             if connection.isInTransaction { isUsers ? try database.rollback() : try connection.execute("ROLLBACK") }
             lengthenLeases(after: transaction)
-            throw leatError(error, path: name)
+            throw told
         }
+    }
+
+    /// An error of a write; one that must stop all writes does.
+    private func noted(_ error: any Error) -> any Error {
+        damage.note(error)
+        return error
     }
 
     /// What was undone held the lock as long: the leases are lengthened in a transaction of their own, while this
     /// process's turn to write lasts.
     private func lengthenLeases(after transaction: Transaction) {
-        guard transaction.wasLong else { return }
+        guard transaction.wasLong, (try? damage.check()) != nil else { return }
         do {
             try transaction.sql.execute("BEGIN IMMEDIATE")
             try transaction.lengthenLeases()
@@ -255,7 +293,7 @@ public final class SQLiteStore: Store {
                             }
                             return try body(connection)
                         } catch {
-                            throw leatError(error, path: name)
+                            throw leatError(error, path: name, on: database.sqliteConnection)
                         }
                     })
             }
@@ -309,53 +347,16 @@ public final class SQLiteStore: Store {
         }
     }
 
-    /// Whether the path names another file than the one that was opened.
+    /// Whether the path names another file than the one that was opened, or another log.
     package var isFileReplaced: Bool { file?.isReplaced ?? false }
+
+    /// Why no new work is begun just now, as a sentence: there is too little room.
+    package var shortage: String? { space?.shortage(at: time.instant)?.message }
 
     /// Copies the log into the database under the checkpoint rule, if no other process is at it.
     ///
     /// It is for the end of a run: what remains in the log is as durable, but a person may want to copy one file.
     public func checkpoint() async throws {
         do { try await checkpointer?.checkpoint() } catch { throw leatError(error, path: name) }
-    }
-}
-
-/// SQLite's errors as Leat's: what was attempted is known to the caller, what to try is said here.
-///
-/// - Parameter holder: the process that holds the write lock, if that is known.
-func leatError(_ error: any Error, path: String, holder: Int32? = nil) -> any Error {
-    let failure: SQLFailure
-    switch error {
-    case let error as SQLFailure: failure = error
-    case let error as DatabaseError: failure = SQLFailure(error)
-    default: return error
-    }
-    let name = printable(path)
-    return switch failure.primaryCode {
-    // SQLite gives up on a lock of its log after ten seconds of its own, whatever the busy handler says.
-    case SQLITE_BUSY, SQLITE_PROTOCOL:
-        LeatError(
-            .busy,
-            "'\(name)' stayed locked up to the deadline\(holder.map { " by process \($0)" } ?? ""); end the program that holds a transaction open on it.",
-            cause: failure)
-    case SQLITE_FULL:
-        LeatError(
-            .diskFull, "No space is left for '\(name)'; nothing acknowledged is lost: free some and go on.",
-            cause: failure)
-    case SQLITE_CONSTRAINT, SQLITE_TOOBIG, SQLITE_MISMATCH:
-        LeatError(
-            .stepRefused, "'\(name)' refused what the step wrote, so all of the step was undone.", cause: failure)
-    case SQLITE_NOTADB:
-        LeatError(.foreignFile, "'\(name)' is not an SQLite database; give another path.")
-    case SQLITE_CORRUPT:
-        LeatError(
-            .storeFailed, "'\(name)' is damaged; keep the file with its -wal as it is, and restore a copy.",
-            cause: failure)
-    case SQLITE_READONLY, SQLITE_CANTOPEN, SQLITE_PERM, SQLITE_AUTH:
-        LeatError(
-            .storeFailed,
-            "'\(name)' can't be opened for writing, which SQLite's log needs even to look at it; check its owner and mode, or copy it together with its -wal.",
-            cause: failure)
-    default: LeatError(.storeFailed, "'\(name)': a transaction failed.", cause: failure)
     }
 }

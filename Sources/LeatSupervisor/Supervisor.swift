@@ -291,8 +291,10 @@ package final class Supervisor: Service {
         let ending: WorkerEnding
         do {
             let termination = try await ChildProcess.run(command) { self.register($0, in: slot) }
+            // Others would only write more into it.
+            if termination == .exited(ReservedStatus.damaged) { throw damage(found: slot, log: command.log) }
             ending = self.ending(of: termination)
-        } catch let error as LeatError {
+        } catch let error as LeatError where error.code != .damaged {
             ending = .crashed(error.description)
         }
         let pid = state.withLock { state in
@@ -310,6 +312,13 @@ package final class Supervisor: Service {
         if Task.isCancelled { return }
         let (stages, spent) = try await standing()
         sender.yield(.ended(slot, account, stages, spent: spent))
+    }
+
+    private func damage(found slot: Slot, log: String) -> LeatError {
+        LeatError(
+            .damaged,
+            "A worker (\(slot)) found the database damaged, or its disk failing, so the run was ended and nothing more is written; its log \(printable(log)) says what it found. Keep the file with its -wal as it is."
+        )
     }
 
     private func register(_ child: ChildProcess, in slot: Slot) {

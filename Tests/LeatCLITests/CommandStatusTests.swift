@@ -6,14 +6,14 @@ import UnixSignals
 
 @Suite("the exit status")
 struct ExitStatusTests {
-    @Test("is 10 for what another holds, 2 for what was wrongly given, 40 for the rest")
+    @Test("is 10 for what another holds, 2 for what was wrongly given, 74 for a damaged file, 40 for the rest")
     func errors() {
         let expected: [(LeatError.Code, CommandStatus)] = [
             (.alreadyRunning, .taken), (.fenced, .taken), (.leaseLost, .taken), (.invalidName, .usage),
             (.invalidPipeline, .usage), (.pipelineChanged, .usage), (.notFound, .usage), (.refused, .usage),
             (.cannotResume, .usage), (.foreignFile, .usage), (.unsafePlace, .usage), (.queueClosed, .usage),
             (.busy, .internalError), (.diskFull, .internalError), (.storeFailed, .internalError),
-            (.payload, .internalError), (LeatError.Code(rawValue: "new"), .internalError),
+            (.damaged, .damaged), (.payload, .internalError), (LeatError.Code(rawValue: "new"), .internalError),
         ]
 
         for (code, status) in expected { #expect(CommandStatus(of: LeatError(code, "")) == status) }
@@ -24,6 +24,7 @@ struct ExitStatusTests {
         for outcome in RunOutcome.allCases { #expect(CommandStatus(of: outcome).rawValue == outcome.exitStatus) }
         #expect(CommandStatus.timedOut.rawValue == ReservedStatus.timedOut)
         #expect(CommandStatus.internalError.rawValue == ReservedStatus.internalError)
+        #expect(CommandStatus.damaged.rawValue == ReservedStatus.damaged)
     }
 
     @Test("is 130 after SIGINT and 143 after SIGTERM")

@@ -94,6 +94,20 @@ struct SupervisedRunTests {
         #expect(error?.message.contains("replaced or deleted") == true)
     }
 
+    @Test("ends with the same error when a worker finds the database damaged, and starts no other")
+    func damaged() async throws {
+        let database = try await OpenStore.open(path, creating: true)
+        let begun = folder.path("begun")
+        let supervisor = try supervisor(database, "echo >> '\(begun)'; exit \(ReservedStatus.damaged)")
+
+        let error = await #expect(throws: LeatError.self) { try await supervisor.run() }
+
+        #expect(error.map { CommandStatus(of: $0) } == .damaged)
+        #expect(error?.message.contains("found the database damaged") == true)
+        // One of each stage at most.
+        #expect(try String(contentsOfFile: begun, encoding: .utf8).count <= 2)
+    }
+
     @Test("suspects no worker that it ended because of an error of the store")
     func ownError() async throws {
         let database = try await OpenStore.open(path, creating: true)

@@ -30,6 +30,10 @@ struct OpeningTests {
         let folder = try FileManager.default.attributesOfItem(atPath: fixture.path + "-leat")
         #expect(file[.posixPermissions] as? Int == 0o600)
         #expect(folder[.posixPermissions] as? Int == 0o700)
+        for log in ["-wal", "-shm"] {
+            let attributes = try FileManager.default.attributesOfItem(atPath: fixture.path + log)
+            #expect(attributes[.posixPermissions] as? Int == 0o600)
+        }
     }
 
     @Test(
@@ -69,7 +73,10 @@ struct OpeningTests {
 
     @Test(
         "knows the file systems that break the log",
-        arguments: [0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x0102_1997, 0x6573_5546] as [UInt32])
+        arguments: [
+            0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x0102_1997, 0x6573_5546, 0x00C3_6400, 0x5346_414F, 0x6B41_4653,
+            0x7375_7245, 0x0BD0_0BD0, 0x4750_4653, 0x786F_4256,
+        ] as [UInt32])
     func networkFileSystems(kind: UInt32) {
         #expect(DatabaseFile.networkFileSystem(ofKind: kind) != nil)
         // ext4 and tmpfs
@@ -167,6 +174,54 @@ struct OpeningTests {
         try FileManager.default.moveItem(atPath: fixture.path, toPath: fixture.path + ".moved")
 
         #expect(try store.beat(worker) == .fileReplaced)
+    }
+
+    @Test("notices that the log was removed or replaced, which SQLite itself never does while it is open")
+    func logReplaced() async throws {
+        let store = try await fixture.linear()
+        let worker = try await store.worker("change")
+        try await store.fill(10)
+        try await store.checkpoint()
+        #expect(try store.beat(worker) == .alive)
+
+        try FileManager.default.moveItem(atPath: fixture.path + "-wal", toPath: fixture.path + ".moved")
+        #expect(try store.beat(worker) == .fileReplaced)
+        try Data().write(to: URL(filePath: fixture.path + "-wal"))
+        #expect(try store.beat(worker) == .fileReplaced)
+    }
+
+    @Test("keeps its log while another program opens and closes the file")
+    func logKept() async throws {
+        let store = try await fixture.linear()
+        let worker = try await store.worker("change")
+
+        _ = try fixture.bare { try Int.fetchOne($0, sql: "SELECT count(*) FROM leat_workers") }
+
+        #expect(try store.beat(worker) == .alive)
+    }
+
+    @Test(
+        "can't be made to write its own tables' definitions", arguments: [Role.writer, .heartbeat, .reader, .observer])
+    func defensive(role: Role) async throws {
+        _ = try await fixture.store()
+
+        let queue = try role.open(fixture.path, deadline: .seconds(1))
+        try await queue.writeWithoutTransaction { (database: Database) throws -> Void in
+            try database.execute(sql: "PRAGMA writable_schema = ON")
+            #expect(throws: DatabaseError.self) {
+                try database.execute(sql: "UPDATE sqlite_schema SET sql = '' WHERE name = 'leat_run'")
+            }
+        }
+    }
+
+    @Test("refuses a folder that is a link, a directory, and a pipe, and makes nothing beside them")
+    func otherKinds() async throws {
+        let pipe = fixture.folder.appending(path: "pipe.db").path
+        #expect(mkfifo(pipe, 0o600) == 0)
+        await expectRefusal(.unsafePlace) { try await SQLiteStore.open(pipe) }
+        await expectRefusal(.unsafePlace) { try await SQLiteStore.open(fixture.folder.path) }
+
+        #expect(try FileManager.default.contentsOfDirectory(atPath: fixture.folder.path) == ["pipe.db"])
     }
 
     @Test("carries every file of the folder, in order, with its checksum")

@@ -39,8 +39,10 @@ public struct LeatError: Error, Sendable, CustomStringConvertible {
         public static let unsafePlace = Code(rawValue: "unsafe-place")
         /// The database stayed locked up to the deadline.
         public static let busy = Code(rawValue: "busy")
-        /// No space is left for the database.
+        /// No space is left for the database, or too little to begin new work. It passes when there is more.
         public static let diskFull = Code(rawValue: "disk-full")
+        /// The file is damaged, or the disk did not keep what it was given. Nothing more is written, nothing repaired.
+        public static let damaged = Code(rawValue: "damaged")
         /// The store failed in a way that it does not know how to go on from.
         public static let storeFailed = Code(rawValue: "store-failed")
     }

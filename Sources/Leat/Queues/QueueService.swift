@@ -101,8 +101,13 @@ public struct QueueService<Value: Codable & Sendable>: Service {
             while true {
                 switch desk.next() {
                 case .claim(let limit):
-                    let claim = try await patience.trying { [lease] in
-                        try await queue.claim(upTo: limit, for: lease)
+                    let claim: QueueClaim<Value>
+                    do {
+                        claim = try await patience.trying { [lease] in try await queue.claim(upTo: limit, for: lease) }
+                    } catch let error where error.isPassing && patience.stop.isAsked {
+                        // Nothing was begun, so nothing is left behind.
+                        desk.stop()
+                        continue
                     }
                     desk.answered(claim.answer)
                     // What it is woken by from here on is for somebody who has room.

@@ -135,7 +135,9 @@ final class Heartbeat: Sendable {
                 }
                 if isNews { logger.warning("This worker was declared dead; what it has in hand is refused.") }
             case .fileReplaced:
-                logger.critical("The database's path names another file now; this worker ends.")
+                logger.critical(
+                    "The database or its log was replaced or deleted while this worker had it open, so it ends: nothing that it wrote would be seen."
+                )
                 state.withLock { $0.isFileReplaced = true }
                 stop.ask()
                 onFatal(.fileReplaced)

@@ -13,7 +13,9 @@ struct StorePatience: Sendable {
         var isTold = false
         while true {
             do {
-                return try await step()
+                let value = try await step()
+                if isTold { logger.notice("Going on.") }
+                return value
             } catch let error where error.isPassing && !stop.isAsked {
                 if !isTold { logger.error("Waiting, and trying again every second: \(error)") }
                 isTold = true

@@ -102,7 +102,14 @@ package actor StreamDesk {
 
     private func claim(by deadline: ContinuousClock.Instant?) async throws {
         let request = ClaimRequest(stage.name, worker: worker, limit: limit, holding: .isIntended)
-        switch try await patience.trying({ [store] in try await store.claim(request) }) {
+        let claim: Claim
+        do {
+            claim = try await patience.trying { [store] in try await store.claim(request) }
+        } catch let error where error.isPassing && patience.stop.isAsked {
+            // Nothing was begun, so nothing is left behind.
+            return ending = .drain
+        }
+        switch claim {
         case .granted(let lease):
             isSuspect = lease.isSuspect
             for item in lease.items { leases[item.id] = lease }

@@ -10,7 +10,7 @@ internal import Musl
 public enum WorkerFatal: Sendable, Hashable {
     /// One call of the stage's function took longer than its timeout. `item` is `nil` for a call on several.
     case timedOut(StageName, item: ItemID?, after: Duration)
-    /// The database's path names another file now: nothing written to the old one would be seen.
+    /// The database's path, or its log's, names another file now: nothing written to the old one would be seen.
     case fileReplaced
 
     /// What the process ends with.
@@ -31,4 +31,6 @@ public enum ReservedStatus {
     public static let timedOut: Int32 = 124
     /// Something broke that no item and no stage is to blame for.
     public static let internalError: Int32 = 40
+    /// The database is damaged, or its disk failed: nobody is to write to it any more. `EX_IOERR` of sysexits(3).
+    public static let damaged: Int32 = 74
 }

@@ -42,9 +42,14 @@ extension WorkerSession {
     private func claim() async throws -> Claim {
         let request = ClaimRequest(stage.name, worker: worker, limit: limit)
         let takesAll = stage.spec.takesAll
-        return try await patiently { [store] in
-            takesAll
-                ? try await store.claimAll(request.stage, worker: request.worker) : try await store.claim(request)
+        do {
+            return try await patiently { [store] in
+                takesAll
+                    ? try await store.claimAll(request.stage, worker: request.worker) : try await store.claim(request)
+            }
+        } catch let error where error.isPassing && isStopping {
+            // Nothing was begun, so nothing is left behind.
+            return .nothing(until: nil)
         }
     }
 

@@ -93,7 +93,7 @@ extension WorkerSession {
                     throw error
                 }
             })
-        try await waitForRoom(try await patiently { [store, stage] in try await store.fullOutput(of: stage.name) })
+        try await waitForRoom(try await fullOutput())
         do {
             try await Activity.$current.withValue(activity) { try await body(run) }
         } catch {

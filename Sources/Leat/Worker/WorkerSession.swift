@@ -116,6 +116,8 @@ final class WorkerSession {
     /// After an error of the store: a lock that stayed taken and a full disk are nobody's fault; any other error
     /// spends the stage's crash budget, so that it does not come back for ever.
     func abandon(after error: any Error) async {
+        // Nothing more is to be written.
+        if (error as? LeatError)?.code == .damaged { return heartbeat.pause() }
         let isNobodys = error.isPassing || error is CancellationError
         do {
             // Once: whoever calls waits for the error.
@@ -160,7 +162,16 @@ final class WorkerSession {
         var full = full
         while let queue = full, !isStopping {
             try await rest(for: .room(in: queue))
-            full = try await patiently { [store, stage] in try await store.fullOutput(of: stage.name) }
+            full = try await fullOutput()
+        }
+    }
+
+    /// A queue that the stage puts into and that is full now. Told to stop, nobody waits for the answer.
+    func fullOutput() async throws -> QueueName? {
+        do {
+            return try await patiently { [store, stage] in try await store.fullOutput(of: stage.name) }
+        } catch let error where error.isPassing && isStopping {
+            return nil
         }
     }
 

@@ -36,11 +36,11 @@ struct FilePipeline: Sendable {
     ///   - creating: whether a database that isn't there is made.
     ///   - host: what the commands have in common.
     func open(
-        creating: Bool, lease: LeaseOptions, host: CommandHost
+        creating: Bool, opening: OpeningOptions, host: CommandHost
     ) async throws -> (OpenStore, Pipeline) {
         // A parameter that is missing must not leave an empty database behind.
         if creating, !FileManager.default.fileExists(atPath: path) { _ = try pipeline(stored: nil, host) }
-        let database = try await OpenStore.open(path, creating: creating, lease: lease.duration)
+        let database = try await opening.open(path, creating: creating)
         return (database, try pipeline(stored: try await database.store.plan(), host))
     }
 

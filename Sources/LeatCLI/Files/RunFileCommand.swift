@@ -26,12 +26,11 @@ struct RunFileCommand: AsyncParsableCommand {
         // Before a database is made for it.
         let selection = try options.selection.selection(in: file.plan)
         let counts = try WorkerCount.counts(options.workers, of: file.workers, in: file.plan)
-        let (database, pipeline) = try await file.open(creating: true, lease: options.lease, host: .idle)
+        let (database, pipeline) = try await file.open(creating: true, opening: options.opening, host: .idle)
         let isQuiet = options.quiet
         let run = try ProgramRun(
             pipeline: pipeline, database: database, workers: counts, selection: selection, chaos: options.chaos.chaos,
-            lease: options.lease.lease,
-            display: options.display(pipeline.name),
+            opening: options.opening.arguments, display: options.display(pipeline.name),
             worker: { ["worker", file.file.path, $0.rawValue, "--snapshot", database.snapshot] },
             prepare: {
                 try await file.noteChanges(pipeline, on: database) { if !isQuiet { StandardError.write($0) } }

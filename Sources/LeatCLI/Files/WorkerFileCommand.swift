@@ -17,7 +17,7 @@ struct WorkerFileCommand: AsyncParsableCommand {
     @Argument(help: "The stage's name.")
     var stage: String
     @OptionGroup var database: FileDatabaseOptions
-    @OptionGroup var lease: LeaseOptions
+    @OptionGroup var opening: OpeningOptions
     @OptionGroup var parameters: ParameterOptions
     @OptionGroup var place: WorkerPlaceOptions
     @Option(help: ArgumentHelp("The file as it was when the run began.", visibility: .hidden))
@@ -30,7 +30,7 @@ struct WorkerFileCommand: AsyncParsableCommand {
         var logger = ConsoleLog.logger("leat.command", level: .info, through: nil)
         logger[metadataKey: "stage"] = "\(name)"
         let (database, pipeline) = try await file.open(
-            creating: place.supervisor == nil, lease: lease, host: .worker(logger))
+            creating: place.supervisor == nil, opening: opening, host: .worker(logger))
         // Of its supervisor's workers the run has spoken already.
         if place.supervisor == nil { try await file.noteChanges(pipeline, on: database, say: StandardError.write) }
         let run = WorkerRun(

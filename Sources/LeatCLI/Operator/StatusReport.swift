@@ -12,10 +12,13 @@ struct StatusReport: Encodable, Sendable {
     let stages: [StageStatus]
     /// Those that have not ended, and of each stage without any the one that ended last.
     let workers: [WorkerRecord]
+    /// Why no new work is begun just now, if so.
+    var shortage: String?
 
     static func print(_ path: String, of pipeline: Pipeline? = nil, _ format: OutputFormat) async throws {
         let (database, plan) = try await OpenStore.existing(path, of: pipeline)
-        let report = try await StatusReport(of: database, plan)
+        var report = try await StatusReport(of: database, plan)
+        report.shortage = database.shortage()
         try StandardOutput.write(format == .json ? try jsonLine(report) : report.text)
     }
 
@@ -49,7 +52,7 @@ struct StatusReport: Encodable, Sendable {
     var text: String {
         let who = supervisor.map { " (process \($0))" } ?? ""
         let head = pipeline.map { "\(printable($0)): \(state ?? "")\(who)" }
-        return [head, stageTable(stages), workerTable].compactMap { $0 }.joined(separator: "\n\n")
+        return [head, shortage, stageTable(stages), workerTable].compactMap { $0 }.joined(separator: "\n\n")
     }
 
     private var workerTable: String {

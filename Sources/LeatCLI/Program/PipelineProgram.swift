@@ -111,18 +111,35 @@ func parameterValues(_ options: [String]) throws -> [String: String] {
     return values
 }
 
-struct LeaseOptions: ParsableArguments {
+/// How a run and its workers open the database.
+struct OpeningOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "How many seconds a worker may be silent before what it holds is handed to others.",
             valueName: "seconds"))
     var lease: Double = 15
+    @Option(
+        help: ArgumentHelp(
+            "How many MiB of the disk are kept for the acknowledgements of what has been begun: with less free, no new work is begun (default: 64, or an eighth of a small file system).",
+            valueName: "mebibytes"))
+    var keepFree: Int64?
 
     func validate() throws {
         guard lease >= 0.1, lease <= 86_400 else {
             throw ValidationError("a lease is between 0.1 seconds and a day")
         }
+        guard keepFree.map({ (0...1 << 30).contains($0) }) ?? true else {
+            throw ValidationError("--keep-free is a number of MiB from 0 to 1,073,741,824")
+        }
     }
 
     var duration: Duration { .milliseconds(Int64(lease * 1000)) }
+
+    /// The same for the workers of a run.
+    var arguments: [String] { ["--lease", "\(lease)"] + (keepFree.map { ["--keep-free", "\($0)"] } ?? []) }
+
+    func open(_ path: String, creating: Bool) async throws -> OpenStore {
+        try await OpenStore.open(
+            path, creating: creating, lease: duration, bytesKeptFree: keepFree.map { $0 << 20 })
+    }
 }

@@ -27,20 +27,18 @@ struct RunCommand<Program: PipelineProgram>: AsyncParsableCommand {
         let counts = try WorkerCount.counts(options.workers, of: defaults)
         let selection = try options.selection.selection(in: defaults.plan)
         _ = try defaults.plan.parameters.changed(to: options.parameters.values())
-        let database = try await OpenStore.open(
-            database.path(for: defaults), creating: true, lease: options.lease.duration)
+        let database = try await options.opening.open(database.path(for: defaults), creating: true)
         let pipeline = try await options.parameters.pipeline(of: Program.self, defaults, on: database.store)
         let run = try ProgramRun(
             pipeline: pipeline, database: database, workers: counts, selection: selection, chaos: options.chaos.chaos,
-            lease: options.lease.lease,
-            display: options.display(pipeline.name))
+            opening: options.opening.arguments, display: options.display(pipeline.name))
         throw try await run.run().code
     }
 }
 
 /// What all commands that run a pipeline are told, beside which pipeline and where.
 struct RunOptions: ParsableArguments {
-    @OptionGroup var lease: LeaseOptions
+    @OptionGroup var opening: OpeningOptions
     @Option(
         help: ArgumentHelp("How many workers a stage has; once a stage.", valueName: "stage=n"))
     var workers: [WorkerCount] = []

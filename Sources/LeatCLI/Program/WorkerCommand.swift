@@ -18,7 +18,7 @@ struct WorkerCommand<Program: PipelineProgram>: AsyncParsableCommand {
     @Argument(help: "The stage's name.")
     var stage: String
     @OptionGroup var database: DatabaseOptions
-    @OptionGroup var lease: LeaseOptions
+    @OptionGroup var opening: OpeningOptions
     @OptionGroup var parameters: ParameterOptions
     @OptionGroup var place: WorkerPlaceOptions
 
@@ -29,8 +29,8 @@ struct WorkerCommand<Program: PipelineProgram>: AsyncParsableCommand {
         let stage = try stageName(stage, in: defaults.plan)
         _ = try defaults.plan.parameters.changed(to: parameters.values())
         // A supervisor's database is there. If it isn't any more, a new one would be run from nothing.
-        let database = try await OpenStore.open(
-            database.path(for: defaults), creating: place.supervisor == nil, lease: lease.duration)
+        let database = try await opening.open(
+            database.path(for: defaults), creating: place.supervisor == nil)
         let pipeline = try await parameters.pipeline(of: Program.self, defaults, on: database.store)
         let run = WorkerRun(
             stage: stage, pipeline: pipeline, database: database, supervisor: place.supervisor, lifeline: lifeline,

@@ -25,13 +25,13 @@ struct ProgramRun: Sendable {
     /// - Parameters:
     ///   - selection: the part of the pipeline that it works on.
     ///   - chaos: which of its workers it kills on the way, if any.
-    ///   - lease: in seconds, handed on to the workers.
+    ///   - opening: options of how the database is opened, handed on to the workers.
     ///   - worker: the arguments that make this executable a worker of a stage.
     ///   - prepare: called once no other run can have the database, before anything is changed.
     /// - Throws: ``LeatError`` when this executable's own path can't be found.
     init(
         pipeline: Pipeline, database: OpenStore, workers: [StageName: Int], selection: Selection = Selection(),
-        chaos: Chaos? = nil, lease: Double, display: RunDisplay,
+        chaos: Chaos? = nil, opening: [String] = [], display: RunDisplay,
         worker: @escaping @Sendable (StageName) -> [String] = { ["worker", $0.rawValue] },
         prepare: @escaping @Sendable () async throws -> Void = {}
     ) throws {
@@ -57,9 +57,8 @@ struct ProgramRun: Sendable {
                 return ChildCommand(
                     executable,
                     worker(slot.stage) + [
-                        "--db", database.path, "--lease", "\(lease)",
-                        "--supervisor", "\(getpid())", "--log", log,
-                    ] + (selection.limit.map { ["--limit", "\($0)"] } ?? []), log: log)
+                        "--db", database.path, "--supervisor", "\(getpid())", "--log", log,
+                    ] + opening + (selection.limit.map { ["--limit", "\($0)"] } ?? []), log: log)
             },
             observe: { await display.show($0) })
     }

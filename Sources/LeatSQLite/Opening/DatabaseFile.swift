@@ -18,6 +18,8 @@ struct DatabaseFile: Sendable {
     let path: String
     /// Device and inode, to notice that the file was replaced.
     private let identity: Identity
+    /// Of the log, once it is known to be there.
+    private var logIdentity: Identity?
 
     private struct Identity: Sendable, Hashable {
         let device: UInt64
@@ -77,11 +79,31 @@ struct DatabaseFile: Sendable {
         }
     }
 
-    /// Whether the path still names the file that was opened.
-    var isReplaced: Bool {
+    /// Remembers the log that stands beside the database.
+    mutating func noteLog() { logIdentity = Self.identity(of: path + "-wal") }
+
+    /// How long the log is, in bytes; 0 when there is none.
+    var logBytes: Int64 {
         var status = stat()
-        guard lstat(path, &status) == 0 else { return true }
-        return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino)) != identity
+        return lstat(path + "-wal", &status) == 0 ? Int64(status.st_size) : 0
+    }
+
+    /// The inode of the file in which SQLite's locks on the log are.
+    var logIndexInode: UInt64? { Self.identity(of: path + "-shm")?.inode }
+
+    /// Whether the path, or that of the log, names another file than the one that was opened, or none.
+    ///
+    /// What is committed to a log without a name is seen by those alone that have it open, and lost with them. SQLite
+    /// itself removes a log only when nobody has the database open.
+    var isReplaced: Bool {
+        if Self.identity(of: path) != identity { return true }
+        return logIdentity.map { Self.identity(of: path + "-wal") != $0 } ?? false
+    }
+
+    private static func identity(of path: String) -> Identity? {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return nil }
+        return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
     }
 
     private static func realPath(_ given: String) throws -> String {
@@ -150,6 +172,12 @@ struct DatabaseFile: Sendable {
         case 0x517B, 0xFF53_4D42, 0xFE53_4D42: "SMB"
         case 0x0102_1997: "9p"
         case 0x6573_5546: "FUSE or virtiofs"
+        case 0x00C3_6400: "Ceph"
+        case 0x5346_414F, 0x6B41_4653: "AFS"
+        case 0x7375_7245: "Coda"
+        case 0x0BD0_0BD0: "Lustre"
+        case 0x4750_4653: "GPFS"
+        case 0x786F_4256: "a VirtualBox shared folder"
         default: nil
         }
     }

@@ -132,26 +132,3 @@ struct Statement {
 
     func reset() { sqlite3_reset(handle) }
 }
-
-/// An error of SQLite, as it came.
-struct SQLFailure: Error, CustomStringConvertible {
-    /// The extended code.
-    let code: Int32
-    let message: String
-
-    init(_ connection: OpaquePointer) {
-        code = sqlite3_extended_errcode(connection)
-        message = String(cString: sqlite3_errmsg(connection))
-    }
-
-    /// One that came through GRDB. Of the statement only its beginning is told, which is enough to find it.
-    init(_ error: DatabaseError) {
-        code = error.extendedResultCode.rawValue
-        let line = error.sql?.split(separator: "\n").first.map(String.init)
-        let statement = line.map { $0.count > 80 ? "\($0.prefix(80))…" : $0 }
-        message = (error.message ?? "no message") + (statement.map { ", at '\($0)'" } ?? "")
-    }
-
-    var primaryCode: Int32 { code & 0xFF }
-    var description: String { "SQLite error \(code): \(message)" }
-}

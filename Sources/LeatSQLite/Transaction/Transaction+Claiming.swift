@@ -18,6 +18,12 @@ extension Transaction {
         try admitDue(queue)
 
         if let full = try fullOutput(of: stage) { return try isSettled(stage, queue) ? .finished : .full(full) }
+        if let shortage = store.space?.shortage(at: store.time.instant) {
+            if try isSettled(stage, queue) { return .finished }
+            // Who holds something goes on with that, and asks again; who does not has nothing better to do than wait.
+            guard gate.holdsLease else { throw shortage }
+            return .nothing(until: now + 1000)
+        }
         let (allowed, wait) = try allowance(of: stage)
         guard allowed > 0 else {
             return try isSettled(stage, queue) ? .finished : .nothing(until: now + wait.milliseconds + 1)

@@ -2,6 +2,13 @@ internal import Leat
 
 /// What keeps a stage from claiming although there is something: full queues after it, and its rate.
 extension Transaction {
+    /// The claim that rides in a commit. With too little room on the disk it is left out, so that it does not undo the
+    /// commit: the worker claims alone, and learns why.
+    func claimNext(_ request: ClaimRequest?) throws -> Claim? {
+        guard let request, store.space?.shortage(at: store.time.instant) == nil else { return nil }
+        return try claim(request)
+    }
+
     /// A queue that the stage puts into and that holds as much as it may.
     func fullOutput(of stage: StageSpec) throws -> QueueName? {
         guard !stage.outputs.isEmpty else { return nil }
