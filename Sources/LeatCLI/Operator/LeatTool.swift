@@ -17,7 +17,8 @@ package struct LeatTool: AsyncParsableCommand {
                 InitCommand.self, ValidateCommand.self, SchemaCommand.self,
                 RunFileCommand.self, WorkerFileCommand.self, DebugCommand.self,
                 PutCommand.self, TakeCommand.self, QueuesCommand.self, SealCommand.self, ReopenCommand.self,
-                StatusCommand.self, MetricsCommand.self, VerifyCommand.self, PeekCommand.self, DeadCommand.self,
+                StatusCommand.self, MetricsCommand.self, VerifyCommand.self, DoctorCommand.self, PeekCommand.self,
+                DeadCommand.self,
                 AttemptsCommand.self,
                 RetryCommand.self, SkipCommand.self, RestartCommand.self,
             ])
