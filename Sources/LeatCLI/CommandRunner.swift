@@ -55,7 +55,7 @@ enum CommandRunner {
         }
     }
 
-    private static func ending(for error: any Error, _ root: any AsyncParsableCommand.Type) -> Ending {
+    static func ending(for error: any Error, _ root: any AsyncParsableCommand.Type) -> Ending {
         switch error {
         case let code as ExitCode: return Ending(status: code.rawValue)
         // Whoever read it has seen enough.
@@ -64,7 +64,9 @@ enum CommandRunner {
             return Ending(status: CommandStatus(of: error).rawValue, error: "error: \(error.description)")
         default: break
         }
-        let message = root.fullMessage(for: error)
+        // A refusal repeats what was given.
+        let message = root.fullMessage(for: error).split(separator: "\n", omittingEmptySubsequences: false)
+            .map { printable(String($0)) }.joined(separator: "\n")
         switch root.exitCode(for: error) {
         case .success: return Ending(status: CommandStatus.complete.rawValue, output: message)
         case .validationFailure: return Ending(status: CommandStatus.usage.rawValue, error: message)

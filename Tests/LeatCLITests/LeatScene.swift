@@ -82,6 +82,13 @@ final class LeatScene: Sendable {
     func leat(
         _ arguments: String..., started: @escaping @Sendable (Int32) async throws -> Void = { _ in }
     ) async throws -> TerminationStatus {
+        try await leat(arguments, started: started)
+    }
+
+    @discardableResult
+    func leat(
+        _ arguments: [String], started: @escaping @Sendable (Int32) async throws -> Void = { _ in }
+    ) async throws -> TerminationStatus {
         let program = URL(filePath: try executablePath()).deletingLastPathComponent().appending(path: "leat")
         let log = try FileDescriptor.open(
             FilePath(folder.appending(path: "output").path), .writeOnly, options: [.create, .append],

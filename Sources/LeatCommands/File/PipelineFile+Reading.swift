@@ -7,6 +7,14 @@ internal import FoundationEssentials
 internal import Foundation
 #endif
 
+#if canImport(Darwin)
+internal import Darwin
+#elseif canImport(Glibc)
+internal import Glibc
+#elseif canImport(Musl)
+internal import Musl
+#endif
+
 extension PipelineFile {
     /// How large a file may be, in bytes.
     static let mostBytes = 1 << 20
@@ -33,7 +41,14 @@ extension PipelineFile {
     /// Keeps it as it was read, for ``read(_:snapshot:)``.
     package func save(to path: String) throws {
         do {
-            try Data(bytes).write(to: URL(filePath: path), options: .atomic)
+            // Made for its owner alone, whatever the umask: workers refuse a file that others may write.
+            let new = path + ".new"
+            try? FileManager.default.removeItem(atPath: new)
+            guard
+                FileManager.default.createFile(
+                    atPath: new, contents: Data(bytes), attributes: [.posixPermissions: 0o600])
+            else { throw CocoaError(.fileWriteUnknown) }
+            guard rename(new, path) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
         } catch {
             throw LeatError(
                 .storeFailed, "The pipeline file can't be copied to \(printable(path)), for its workers.", cause: error)
@@ -46,7 +61,9 @@ extension PipelineFile {
     ///   - name: what messages call it.
     ///   - path: its real path.
     ///   - folder: the real path of the folder that it is in.
-    static func parse(_ bytes: [UInt8], calling name: String, path: String, folder: String) throws -> PipelineFile {
+    package static func parse(_ bytes: [UInt8], calling name: String, path: String, folder: String) throws
+        -> PipelineFile
+    {
         let reading = Reading(file: name, folder: folder)
         let root = try YAMLText.compose(bytes, reading)
         var draft = FileDraft()
