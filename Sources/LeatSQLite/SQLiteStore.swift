@@ -131,30 +131,34 @@ public final class SQLiteStore: Store {
     ) throws -> SQLiteStore {
         var file = path == ":memory:" ? nil : try DatabaseFile(path, creating: creating)
         do {
-            try file.map { try Migration.refuseForeign($0.path, shownAs: path, creating: creating, deadline: deadline) }
-            try file?.makeFolder()
-            // One process at a time looks at the schema and brings it up to date.
-            let lock = try file.map { try FileLock.lock(path: $0.migrateLock) }
-            defer { lock?.release() }
-            let writer = try Role.writer.open(file?.path ?? ":memory:", deadline: deadline)
-            // A file that is up to date is only read: it opens beside the longest transaction.
-            let isDue = try writer.writeWithoutTransaction { database in
-                try Migration.isDue(Migration.all, for: database, path: path)
-            }
-            if isDue {
-                try writer.write { database in
-                    try Migration.apply(Migration.all, to: database, path: path, at: time.wallClock)
+            return try readingRecords("its schema") { () throws -> SQLiteStore in
+                try file.map {
+                    try Migration.refuseForeign($0.path, shownAs: path, creating: creating, deadline: deadline)
                 }
+                try file?.makeFolder()
+                // One process at a time looks at the schema and brings it up to date.
+                let lock = try file.map { try FileLock.lock(path: $0.migrateLock) }
+                defer { lock?.release() }
+                let writer = try Role.writer.open(file?.path ?? ":memory:", deadline: deadline)
+                // A file that is up to date is only read: it opens beside the longest transaction.
+                let isDue = try writer.writeWithoutTransaction { database in
+                    try Migration.isDue(Migration.all, for: database, path: path)
+                }
+                if isDue {
+                    try writer.write { database in
+                        try Migration.apply(Migration.all, to: database, path: path, at: time.wallClock)
+                    }
+                }
+                // From now on the log is there, for as long as any connection is.
+                file?.noteLog()
+                let guarded = file.map { file in
+                    SpaceGuard(reserve: bytesKeptFree, name: path, look: { space(file.path) })
+                }
+                let store = try SQLiteStore(
+                    file: file, writer: writer, deadline: deadline, time: time, terms: terms, space: guarded)
+                try store.connect()
+                return store
             }
-            // From now on the log is there, for as long as any connection is.
-            file?.noteLog()
-            let guarded = file.map { file in
-                SpaceGuard(reserve: bytesKeptFree, name: path, look: { space(file.path) })
-            }
-            let store = try SQLiteStore(
-                file: file, writer: writer, deadline: deadline, time: time, terms: terms, space: guarded)
-            try store.connect()
-            return store
         } catch {
             throw leatError(error, path: path)
         }

@@ -113,11 +113,11 @@ struct Migration: Sendable, Hashable {
         let rows = try Row.fetchAll(
             database, sql: "SELECT version, name, checksum FROM leat_migrations ORDER BY version")
         for row in rows {
-            let version: Int = row[0]
+            let version: Int = try row.value(at: 0)
             guard let migration = migrations.first(where: { $0.version == version }) else {
                 throw refuse("has schema \(version), which this program does not know; update this program.")
             }
-            guard migration.checksum == row[2] else {
+            guard try migration.checksum == row.value(at: 2) else {
                 throw refuse(
                     "was made by another edition of schema file \(migration.name) than this program's; use the program that made it."
                 )
@@ -143,7 +143,8 @@ struct Migration: Sendable, Hashable {
         for migration in migrations where migration.version > applied {
             try database.execute(sql: migration.global)
             for queue in queues {
-                try database.execute(sql: migration.perQueue(QueueName(checking: queue[0]), isOwn: queue[1]))
+                try database.execute(
+                    sql: migration.perQueue(QueueName(checking: queue.value(at: 0)), isOwn: queue.value(at: 1)))
             }
             try database.execute(
                 sql: "INSERT INTO leat_migrations (version, name, checksum, applied_at) VALUES (?, ?, ?, ?)",
@@ -166,10 +167,12 @@ struct Migration: Sendable, Hashable {
             for migration in migrations where migration.version <= version {
                 try blank.execute(sql: migration.global)
             }
-            return try Row.fetchAll(blank, sql: sql).map { ($0["name"] as String, $0["sql"] as String) }
+            return try Row.fetchAll(blank, sql: sql).map {
+                (try $0.value("name") as String, try $0.value("sql") as String)
+            }
         }
         let found = try Dictionary(
-            Row.fetchAll(database, sql: sql).map { ($0["name"] as String, $0["sql"] as String) },
+            Row.fetchAll(database, sql: sql).map { (try $0.value("name") as String, try $0.value("sql") as String) },
             uniquingKeysWith: { first, _ in first })
         for (name, text) in expected where found[name] != text {
             throw refuse(

@@ -81,25 +81,29 @@ extension Transaction {
     func storedPlan() throws -> Plan? { try Self.storedPlan(in: database) }
 
     static func storedPlan(in database: Database) throws -> Plan? {
+        try readingRecords("the plan") { try readPlan(in: database) }
+    }
+
+    private static func readPlan(in database: Database) throws -> Plan? {
         guard let run = try Row.fetchOne(database, sql: "SELECT pipeline, parameters FROM leat_run") else { return nil }
-        let pipeline: String? = run["pipeline"]
-        let parameters: String = run["parameters"]
+        let pipeline: String? = try (run["pipeline"] as DatabaseValue).isNull ? nil : run.value("pipeline")
+        let parameters: String = try run.value("parameters")
         // A question a table, not a stage: there may be hundreds.
         let outputs = try names(in: database, "SELECT stage, queue FROM leat_edges ORDER BY position")
         let after = try names(in: database, "SELECT stage, earlier FROM leat_after ORDER BY earlier")
         let shards = try names(in: database, "SELECT stage, shard FROM leat_producers ORDER BY position")
         var stages: [StageSpec] = []
         for row in try Row.fetchAll(database, sql: "SELECT * FROM leat_stages ORDER BY position") {
-            let name: String = row["name"]
-            let policy: String = row["policy"]
-            let input: String? = row["input"]
-            let kind: String = row["kind"]
+            let name: String = try row.value("name")
+            let policy: String = try row.value("policy")
+            let input: String? = try (row["input"] as DatabaseValue).isNull ? nil : row.value("input")
+            let kind: String = try row.value("kind")
             stages.append(
                 try StageSpec(
                     StageName(checking: name), kind: StageKind(rawValue: kind) ?? .consumer,
                     input: input.map { try QueueName(checking: $0) },
                     outputs: (outputs[name] ?? []).map { try QueueName(checking: $0) },
-                    after: (after[name] ?? []).map { try StageName(checking: $0) }, takesAll: row["takes_all"],
+                    after: (after[name] ?? []).map { try StageName(checking: $0) }, takesAll: row.value("takes_all"),
                     shards: input == nil ? (shards[name] ?? []).map { ShardName($0) } : [],
                     policy: try JSONDecoder().decode(StagePolicy.self, from: Data(policy.utf8))))
         }
@@ -110,7 +114,9 @@ extension Transaction {
 
     /// What stands in the second column, by the first.
     private static func names(in database: Database, _ sql: String) throws -> [String: [String]] {
-        try Row.fetchAll(database, sql: sql).reduce(into: [:]) { $0[$1[0], default: []].append($1[1]) }
+        try Row.fetchAll(database, sql: sql).reduce(into: [:]) { names, row in
+            try names[row.value(at: 0), default: []].append(row.value(at: 1))
+        }
     }
 
     /// - Parameter stored: the queues on their own that are there already.
@@ -203,8 +209,10 @@ extension Transaction {
     }
 
     static func source(in database: Database) throws -> RunSource? {
-        guard let text = try String.fetchOne(database, sql: "SELECT source FROM leat_run") else { return nil }
-        return try JSONDecoder().decode(RunSource.self, from: Data(text.utf8))
+        try readingRecords("what the pipeline was run from") {
+            guard let text = try String.fetchOne(database, sql: "SELECT source FROM leat_run") else { return nil }
+            return try JSONDecoder().decode(RunSource.self, from: Data(text.utf8))
+        }
     }
 
     func note(_ source: RunSource) throws {
