@@ -81,17 +81,33 @@ public final class SQLiteStore: Store {
     ///   - path: the file; its folder must be on a local disk. `:memory:` is a database of this process alone.
     ///   - creating: whether a file that isn't there is made.
     ///   - deadline: how long a transaction waits for its turn before it fails with ``LeatError/Code/busy``.
-    ///   - bytesKeptFree: so much of the disk is kept for the acknowledgements of what has been begun: with less free,
-    ///     claims fail with ``LeatError/Code/diskFull`` and producers wait; workers say so once, and go on by themselves
-    ///     when there is room. `nil`: 64 MiB, or an eighth of a smaller file system; 0: nothing.
     /// - Throws: ``LeatError`` with `notFound`, `unsafePlace` or `foreignFile`, with nothing changed.
     public static func open(
         _ path: String,
         creating: Bool = true,
         time: any TimeSource = HostTime(),
         terms: LeaseTerms = LeaseTerms(),
+        deadline: Duration = .seconds(30)
+    ) async throws -> SQLiteStore {
+        try await open(path, creating: creating, time: time, terms: terms, deadline: deadline, bytesKeptFree: nil)
+    }
+
+    /// Opens a database as ``open(_:creating:time:terms:deadline:)`` does, and says how much of the disk is kept.
+    ///
+    /// - Parameters:
+    ///   - path: the file; its folder must be on a local disk.
+    ///   - creating: whether a file that isn't there is made.
+    ///   - deadline: how long a transaction waits for its turn.
+    ///   - bytesKeptFree: so much of the disk is kept for the acknowledgements of what has been begun: with less free,
+    ///     claims fail with ``LeatError/Code/diskFull`` and producers wait; workers say so once, and go on by themselves
+    ///     when there is room. `nil`: 64 MiB, or an eighth of a smaller file system; 0: nothing.
+    public static func open(
+        _ path: String,
+        creating: Bool = true,
+        time: any TimeSource = HostTime(),
+        terms: LeaseTerms = LeaseTerms(),
         deadline: Duration = .seconds(30),
-        bytesKeptFree: Int64? = nil
+        bytesKeptFree: Int64?
     ) async throws -> SQLiteStore {
         try await open(
             path, creating: creating, time: time, terms: terms, deadline: deadline, bytesKeptFree: bytesKeptFree,
