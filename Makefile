@@ -4,23 +4,36 @@
 #   make demo FULL=1     all 336,781 of them
 #   make demo SEED=7     the deaths of an earlier demonstration again
 #   make test            every test
+#   make fuzz            four targets, FUZZ_SECONDS=600 each; what they find is kept in .build-fuzz/found
+#   make sanitize        the engine's and the store's tests under the address and the thread sanitizer
 #   make docs            the documentation, without a warning
 #   make api             the public API, held against that of .ci/api-baseline
 #   make lint            the formatter's rules
 
 # The suites that hold every store to the model keep all cores busy for minutes. They run by themselves: the tests that
 # wait for a process or a thread have a limit of a minute, and would wait for a core instead.
-STORES = ConformanceTests|StoreConformanceTests|StoreModelTests
+STORES = ConformanceTests|StoreConformanceTests|StoreModelTests|FuzzTests
 # So do those that start many processes.
 PROCESSES = CrashTests|ExampleTests|LeatCommandsTests|CommandProcessTests
 
 # And those in which calls into the system fail, which is the whole process's.
 FAULTS = FaultTests
 
+# Of the sanitizers: the engine and the store, which share memory. The model's walks are too long for them.
+SANITIZED = LeatTests|LeatSQLiteTests
+UNSANITIZED = StoreModelTests
+
 FULL ?=
 SEED ?=
 
-.PHONY: demo test docs api lint clean
+FUZZ_SECONDS ?= 600
+# Each is a folder of Tests/Fuzz/Corpus.
+FUZZ_TARGETS ?= protocol file arguments database
+# A release build, so that the fuzzer tries thousands a second; traps are traps there too.
+FUZZ_BUILD = --scratch-path .build-fuzz -c release --sanitize address -Xswiftc -sanitize=fuzzer \
+	-Xcc -fsanitize=fuzzer-no-link --product leat-fuzz
+
+.PHONY: demo test fuzz sanitize docs api lint clean
 
 demo:
 	@.ci/set-up
@@ -36,6 +49,29 @@ test:
 	swift test --skip-build --filter '$(STORES)'
 	swift test --skip-build --filter '$(FAULTS)'
 
+# What it finds new goes to .build-fuzz/found; an input that traps is kept there too, and is copied into Tests/Fuzz/Corpus
+# when it is mended. One that a fuzzer has let go is a leak only where the sanitizer says so: Swift's runtime keeps its
+# metadata for ever, so leaks are not looked for.
+fuzz:
+	@.ci/set-up
+	LEAT_FUZZ=1 swift build $(FUZZ_BUILD)
+	@set -e; for target in $(FUZZ_TARGETS); do \
+	    mkdir -p .build-fuzz/found/$$target; \
+	    "$$(LEAT_FUZZ=1 swift build $(FUZZ_BUILD) --show-bin-path)/leat-fuzz" $$target \
+	        -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -detect_leaks=0 -max_len=8192 \
+	        -artifact_prefix=.build-fuzz/found/ -print_final_stats=1 \
+	        .build-fuzz/found/$$target Tests/Fuzz/Corpus/$$target; \
+	done
+
+sanitize:
+	@.ci/set-up python3
+	swift build --build-tests --scratch-path .build-asan --sanitize address
+	ASAN_OPTIONS=detect_leaks=0 swift test --skip-build --scratch-path .build-asan --sanitize address \
+	    --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
+	swift build --build-tests --scratch-path .build-tsan --sanitize thread
+	swift test --skip-build --scratch-path .build-tsan --sanitize thread \
+	    --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
+
 docs:
 	@.ci/docs
 
@@ -46,4 +82,4 @@ lint:
 	swift format lint --strict --recursive Sources Tests Examples Package.swift
 
 clean:
-	rm -rf .build .demo
+	rm -rf .build .build-fuzz .build-asan .build-tsan .demo

@@ -172,6 +172,18 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(name: "Torture", dependencies: ["LeatTesting"], path: "Tests/Torture", swiftSettings: settings),
+        .target(
+            name: "FuzzTargets",
+            dependencies: ["Leat", "LeatCLI", "LeatCommands", "LeatSQLite", arguments],
+            path: "Tests/Fuzz/Targets",
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "FuzzTests",
+            dependencies: ["FuzzTargets", "Leat", "LeatTesting", "Torture", grdb],
+            path: "Tests/Fuzz/Suite",
+            swiftSettings: settings
+        ),
         .testTarget(
             name: "LeatTests",
             dependencies: [
@@ -234,3 +246,10 @@ let package = Package(
         ),
     ]
 )
+
+// `make fuzz` sets it: the fuzzer's own library comes with `-sanitize=fuzzer` alone.
+if Context.environment["LEAT_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "leat-fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzz/Program", swiftSettings: settings))
+}

@@ -28,6 +28,12 @@ package struct LeatTool: AsyncParsableCommand {
 
     package init() {}
 
+    /// What is said of a command line that was refused, or that asked for help.
+    package static func answer(to error: any Error) -> String {
+        let ending = CommandRunner.ending(for: error, LeatTool.self)
+        return (ending.output ?? "") + (ending.error ?? "")
+    }
+
     /// Runs the command line and ends the process.
     @concurrent
     package static func main() async {

@@ -1,4 +1,4 @@
-internal import Leat
+package import Leat
 
 /// The protocol of mode `ack`: lines of JSON both ways. Version 1.
 enum AckProtocol {
@@ -44,7 +44,7 @@ enum AckProtocol {
 }
 
 /// What a command of mode `ack` says.
-enum AckMessage: Sendable, Equatable {
+package enum AckMessage: Sendable, Equatable {
     /// It speaks this version.
     case hello(Int64)
     /// These items are done, and what was made of them is put: one transaction.
@@ -59,7 +59,7 @@ enum AckMessage: Sendable, Equatable {
     case log(String)
 
     /// - Throws: ``CommandProtocolError`` when the line is no message.
-    init(_ line: [UInt8]) throws {
+    package init(_ line: [UInt8]) throws {
         guard let members = JSONText.members(of: line) else {
             throw CommandProtocolError(
                 "the line \(excerpt(line)) on standard output is no message of the protocol; what is meant for people goes to standard error"

@@ -1,20 +1,26 @@
-internal import Leat
+package import Leat
 
 /// Turns what a command writes into items that are put.
 ///
 /// Without routes a line is an item as it is, for each of the stage's queues; with routes it is an envelope, an object that
 /// names its queue and holds the body. An empty line puts nothing.
-struct OutputReader: Sendable {
+package struct OutputReader: Sendable {
     let outputs: StageOutputs
     /// The field of a body by which the items of a queue are worked on in order.
     let groupFields: [QueueName: String]
     /// A field that an envelope may have besides its own: the one by which an answer repeats its question.
     var echo: String?
 
+    package init(outputs: StageOutputs, groupFields: [QueueName: String], echo: String? = nil) {
+        self.outputs = outputs
+        self.groupFields = groupFields
+        self.echo = echo
+    }
+
     /// Reads a line.
     ///
     /// - Throws: ``CommandProtocolError`` when it is not what it should be.
-    func read(_ line: [UInt8], into items: inout [Output]) throws {
+    package func read(_ line: [UInt8], into items: inout [Output]) throws {
         guard !line.isEmpty else { return }
         switch outputs {
         case .none: break
@@ -133,8 +139,8 @@ struct OutputReader: Sendable {
 }
 
 /// A command wrote what it should not have written.
-struct CommandProtocolError: Error, CustomStringConvertible {
-    let description: String
+package struct CommandProtocolError: Error, CustomStringConvertible {
+    package let description: String
     init(_ description: String) { self.description = description }
 }
 

@@ -1,10 +1,10 @@
-internal import Leat
+package import Leat
 
 /// Which line of a `stream` command answers which item: the first one that has no answer yet.
 ///
 /// With an echo each answer must repeat a field of its question, so that a command that answers nothing, or twice, is
 /// found at the first answer after it.
-struct StreamMatcher: Sendable {
+package struct StreamMatcher: Sendable {
     private struct Question: Sendable {
         let id: ItemID
         let echo: [UInt8]
@@ -14,18 +14,18 @@ struct StreamMatcher: Sendable {
     private var questions: [Question] = []
     private var first = 0
     /// How many have been answered.
-    private(set) var answered = 0
+    package private(set) var answered = 0
 
-    init(_ proof: StreamProof) { self.proof = proof }
+    package init(_ proof: StreamProof) { self.proof = proof }
 
     /// The items without an answer, in the order in which they were asked.
-    var unanswered: [ItemID] { questions[first...].map(\.id) }
-    var inFlight: Int { questions.count - first }
+    package var unanswered: [ItemID] { questions[first...].map(\.id) }
+    package var inFlight: Int { questions.count - first }
 
     /// The line that asks; the matcher expects its answer from then on.
     ///
     /// - Throws: ``CommandProtocolError`` for an item that is no question here: it is to blame, and nobody else.
-    mutating func ask(_ item: Item) throws -> [UInt8] {
+    package mutating func ask(_ item: Item) throws -> [UInt8] {
         let bytes = item.payload.bytes
         guard !bytes.contains(UInt8(ascii: "\n")) else { throw CommandProtocolError(notALine) }
         var echo: [UInt8] = []
@@ -43,7 +43,7 @@ struct StreamMatcher: Sendable {
     /// The item that a line answers.
     ///
     /// - Throws: ``CommandProtocolError`` when it answers none, or another than the one that is next.
-    mutating func answer(_ line: [UInt8]) throws -> ItemID {
+    package mutating func answer(_ line: [UInt8]) throws -> ItemID {
         guard first < questions.count else {
             throw CommandProtocolError(
                 "the line \(excerpt(line)) answers nothing: the command writes more lines than it is given")
