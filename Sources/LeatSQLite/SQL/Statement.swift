@@ -19,7 +19,10 @@ enum SQLValue {
 struct SQLRow {
     let statement: OpaquePointer
 
-    func int(_ column: Int32) -> Int64 { sqlite3_column_int64(statement, column) }
+    /// A number, or the nearest that sums and differences of two can't overflow with: anybody may have written any, and that
+    /// must not end the process. No number, count or time of Leat's own comes near.
+    func int(_ column: Int32) -> Int64 { min(max(sqlite3_column_int64(statement, column), -Self.most), Self.most) }
+    private static let most: Int64 = 1 << 61
     func isNull(_ column: Int32) -> Bool { sqlite3_column_type(statement, column) == SQLITE_NULL }
     func optionalInt(_ column: Int32) -> Int64? { isNull(column) ? nil : int(column) }
     func text(_ column: Int32) -> String {

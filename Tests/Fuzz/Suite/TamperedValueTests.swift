@@ -43,6 +43,25 @@ struct TamperedValueTests {
         try trial.finish(trial.count, finding: "\(refused) refused, the others answered")
     }
 
+    @Test("that are the largest and the smallest numbers end no process", arguments: ["qs_raw", "leat_leases"])
+    func overflows(table: String) async throws {
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let honest = try await HostileFile.honest(in: folder.appending(path: "honest"))
+        var tried = 0
+
+        for (_, column) in try columns(of: honest).filter({ $0.0 == table }) {
+            for value in Self.values.prefix(2) {
+                guard let file = try tampered(honest, table, column, value) else { continue }
+                tried += 1
+                if case .other(let what) = await file.tried(in: folder.appending(path: "x")) {
+                    Issue.record("\(table).\(column) = \(value): \(what)")
+                }
+            }
+        }
+
+        #expect(tried > 10)
+    }
+
     private func open<T>(_ file: HostileFile, _ body: (Database) throws -> T) throws -> (T, HostileFile) {
         let place = folder.appending(path: "tampering")
         try? FileManager.default.removeItem(at: place)
