@@ -24,6 +24,10 @@ public final class Trial: Sendable {
     /// Whether the whole size is asked for.
     public static let isFull = ProcessInfo.processInfo.environment["LEAT_TORTURE"].map { !$0.isEmpty } ?? false
 
+    /// Within what an answer must come. The small size shares its cores with other suites, so that only what hangs is told
+    /// from what waits for a core; the whole one runs alone.
+    public static let soon = isFull ? Duration.seconds(2) : .seconds(60)
+
     public init(_ name: String, ci: Int, full: Int, of unit: String) {
         self.name = name
         self.unit = unit

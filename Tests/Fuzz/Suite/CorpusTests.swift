@@ -1,6 +1,7 @@
 import Foundation
 import FuzzTargets
 import Testing
+import Torture
 
 /// Every input that is kept, given to the function that it was found by. One that trapped once would end the tests.
 @Suite("The fuzzers' corpus", .timeLimit(.minutes(5)))
@@ -15,7 +16,7 @@ struct CorpusTests {
         for name in names {
             let start = ContinuousClock.now
             await target(Array(try Data(contentsOf: folder.appending(path: name))))
-            #expect(ContinuousClock.now - start < .seconds(30), "\(name)")
+            #expect(ContinuousClock.now - start < Trial.soon, "\(name)")
         }
     }
 }

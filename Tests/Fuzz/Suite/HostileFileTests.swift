@@ -29,7 +29,7 @@ struct HostileFileTests {
             slowest = max(slowest, time)
             outcomes[outcome, default: 0] += 1
             if case .other(let what) = outcome { Issue.record("file \(number) of seed \(trial.seed): \(what)") }
-            #expect(time < .seconds(5), "file \(number) of seed \(trial.seed)")
+            #expect(time < Trial.soon, "file \(number) of seed \(trial.seed)")
         }
 
         let refused = trial.count - outcomes[.answered, default: 0]

@@ -36,7 +36,7 @@ struct TamperedValueTests {
             if case .other(let what) = outcome {
                 Issue.record("\(table).\(column) = \(value) (\(number) of seed \(trial.seed)): \(what)")
             }
-            #expect(ContinuousClock.now - start < .seconds(5), "\(table).\(column) = \(value), seed \(trial.seed)")
+            #expect(ContinuousClock.now - start < Trial.soon, "\(table).\(column) = \(value), seed \(trial.seed)")
         }
 
         #expect(refused > 0)
