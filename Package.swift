@@ -129,7 +129,7 @@ let package = Package(
         ),
         .executableTarget(
             name: "leat-crash",
-            dependencies: ["Leat", "LeatCLI", "LeatSQLite", grdb],
+            dependencies: ["Leat", "LeatCLI", "LeatSQLite", "LeatTesting", grdb],
             path: "Tests/Crash/Program",
             swiftSettings: settings
         ),
@@ -213,8 +213,8 @@ let package = Package(
         .testTarget(
             name: "LeatCLITests",
             dependencies: [
-                "Leat", "LeatCLI", "LeatCommands", "LeatProcess", "LeatSQLite", "LeatSupervisor", "leat-command",
-                arguments,
+                "Leat", "LeatCLI", "LeatCommands", "LeatProcess", "LeatSQLite", "LeatSupervisor", "LeatTesting",
+                "Torture", "leat-command", arguments,
                 grdb, logging, signals, subprocess, system,
             ],
             swiftSettings: settings

@@ -1,6 +1,7 @@
-internal import Leat
+package import Leat
 internal import LeatSQLite
 internal import LeatSupervisor
+internal import Synchronization
 
 #if canImport(Darwin)
 internal import Darwin
@@ -9,6 +10,16 @@ internal import Glibc
 #elseif canImport(Musl)
 internal import Musl
 #endif
+
+/// Stands between a program and each store that it opens: fault tests log there what a worker does, or spoil it.
+package enum StoreWrapping {
+    private static let wrap = Mutex<(@Sendable (any Store) throws -> any Store)?>(nil)
+
+    /// To be called before the program's command line is read.
+    package static func set(_ body: @escaping @Sendable (any Store) throws -> any Store) { wrap.withLock { $0 = body } }
+
+    static func wrapped(_ store: any Store) throws -> any Store { try wrap.withLock { $0 }?(store) ?? store }
+}
 
 /// A database and the files that stand beside it. The only place that names a store.
 struct OpenStore: Sendable {
@@ -36,7 +47,7 @@ struct OpenStore: Sendable {
         let store = try await SQLiteStore.open(
             path, creating: creating, terms: terms, deadline: deadline, bytesKeptFree: bytesKeptFree)
         return OpenStore(
-            store: store, path: try absolute(path), checkpoint: { try await store.checkpoint() },
+            store: try StoreWrapping.wrapped(store), path: try absolute(path), checkpoint: { try await store.checkpoint() },
             isReplaced: { store.isFileReplaced }, shortage: { store.shortage },
             examine: { store.examine() })
     }

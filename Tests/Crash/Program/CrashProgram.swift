@@ -3,12 +3,31 @@ import GRDB
 import Leat
 import LeatCLI
 import LeatSQLite
+import LeatTesting
 
 #if canImport(Glibc)
 import Glibc
 #elseif canImport(Darwin)
 import Darwin
 #endif
+
+/// Begins the program with what its environment orders of the store: `CRASH_ORACLE` is the log that it is to tell what it
+/// does, `CRASH_WITHOUT` what is taken away from the store (``SpoiltStore/Lack``).
+@main
+struct Main {
+    static func main() async {
+        StoreWrapping.set { store in
+            var store = store
+            let environment = ProcessInfo.processInfo.environment
+            // The log sees what the worker asked for, and not what was made of it.
+            if let lack = environment["CRASH_WITHOUT"].flatMap(SpoiltStore.Lack.init) {
+                store = SpoiltStore(store, without: lack)
+            }
+            return try environment["CRASH_ORACLE"].map { try OracleLog(path: $0).observing(store) } ?? store
+        }
+        await CrashProgram.main()
+    }
+}
 
 /// The pipeline that the crash tests kill: two shards, three workers in the middle, rows loaded into the same database,
 /// and a sum over them.
@@ -17,7 +36,6 @@ import Darwin
 /// many items there are, `CRASH_PAUSE` how many microseconds each takes, `CRASH_BROKEN` that every item fails.
 /// `CRASH_WINDOWS` has the stage in the middle take its input as a sequence and answer three items at once, between
 /// bounded queues that keep nothing. `CRASH_TICKS` has it put one item every 20 ms instead, up to that second since 1970.
-@main
 struct CrashProgram: PipelineProgram {
     static var pipeline: Pipeline {
         get throws {
