@@ -1,8 +1,10 @@
 import Foundation
 import Leat
 import LeatSQLite
+import LeatTesting
 import Subprocess
 import Testing
+import Torture
 
 #if canImport(Glibc)
 import Glibc
@@ -12,7 +14,7 @@ import Musl
 
 #if os(Linux)
 /// `leat`, its workers and their commands, as processes that are killed or asked to stop.
-@Suite("The processes of a pipeline file", .serialized, .timeLimit(.minutes(5)))
+@Suite("The processes of a pipeline file", .serialized, .timeLimit(.minutes(Trial.isFull ? 60 : 5)))
 struct CommandProcessTests {
     /// What a command may start, each of which writes its number to `pids`.
     private static let branches = [
@@ -101,9 +103,17 @@ struct CommandProcessTests {
         """
     }
 
-    @Test("end with a worker that is killed, whatever they have started, and the run goes on", arguments: 1...10)
-    func killedWorker(seed: UInt64) async throws {
-        var random = Lehmer(seed)
+    @Test("end with a worker that is killed, whatever they have started, and the run goes on")
+    func killedWorkers() async throws {
+        let trial = Trial("guardian: kill -9 a worker with a command tree", ci: 10, full: 200, of: "workers")
+
+        for number in 0..<UInt64(trial.count) { try await killWorker(trial.seed &+ number, of: trial) }
+
+        try trial.finish(trial.count, finding: "no descendant after 3 s")
+    }
+
+    private func killWorker(_ seed: UInt64, of trial: Trial) async throws {
+        var random = SeededGenerator(seed: seed)
         let branches = Self.branches.shuffled(using: &random).prefix(3 + Int(seed % 4))
         let scene = try LeatScene(upTo: 3, work: Self.tree(branches))
 
@@ -115,13 +125,13 @@ struct CommandProcessTests {
             #expect(try await scene.numbers(in: "pids").contains(where: LeatScene.isAlive))
             try scene.write("", to: "calm")
             kill(worker, SIGKILL)
-            try await scene.wait(.seconds(3), for: "the end of \(branches)") {
+            try await scene.wait(.seconds(3), for: "the end of \(branches) (seed \(trial.seed))") {
                 let left = LeatScene.all.filter { LeatScene.variables(of: $0).contains(mark) }
                 return left.isEmpty && !scene.lines("pids").compactMap { Int32($0) }.contains(where: LeatScene.isAlive)
             }
         }
 
-        #expect(status == .exited(0), "\(scene.output)")
+        #expect(status == .exited(0), "seed \(trial.seed): \(scene.output)")
         #expect(scene.lines("out") == ["1", "2", "3"])
         #expect(scene.processes.isEmpty)
     }
@@ -340,18 +350,6 @@ struct CommandProcessTests {
         #expect(try await scene.leat("run", "scene.yaml") == .exited(0), "\(scene.output)")
         #expect(scene.lines("out") == ["1/1", "2/1", "3/1"])
         #expect(scene.lines("begun") == ["1", "2", "3"])
-    }
-}
-
-/// A seed gives the same trees each time.
-private struct Lehmer: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
-
-    mutating func next() -> UInt64 {
-        state = state &* 0xDA94_2042_E4DD_58B5
-        return state ^ (state >> 32)
     }
 }
 #endif
