@@ -347,3 +347,18 @@ struct SymbolSnippetTests {
 private func models() async throws {
     try await StoreModel.check(seeds: 0..<2_000, operations: 50) { time in MemoryStore(time: time) }
 }
+
+private func oracle() async throws {
+    let log = try OracleLog(path: "/tmp/run.oracle")
+    let store = log.observing(try await SQLiteStore.open("run.db"))  // in each process
+    // … workers are killed, the run is repeated until it ends by itself …
+    let check = OracleCheck(try log.records(), try await OracleView(of: store))
+    #expect(check.findings == [])
+}
+
+private func oracle(_ log: OracleLog, _ store: any Store) async throws {
+    var check = OracleCheck(try log.records(), try await OracleView(of: store))
+    check.distinct = ["numbers", "squares"]
+    check.isCulprit = { queue, payload in queue == "numbers" && payload == .text("77") }
+    #expect(check.findings == [])
+}

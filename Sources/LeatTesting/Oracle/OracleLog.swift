@@ -15,7 +15,7 @@ internal import Musl
 ///
 /// ```swift
 /// let log = try OracleLog(path: "/tmp/run.oracle")
-/// let store = log.observing(try await SQLiteStore.open("run.db"))   // in each process
+/// let store = log.observing(try await SQLiteStore.open("run.db"))  // in each process
 /// // … workers are killed, the run is repeated until it ends by itself …
 /// let check = OracleCheck(try log.records(), try await OracleView(of: store))
 /// #expect(check.findings == [])

@@ -3,7 +3,6 @@ import GRDB
 import Leat
 import LeatCLI
 import LeatSQLite
-import LeatTesting
 
 #if canImport(Glibc)
 import Glibc
@@ -11,31 +10,14 @@ import Glibc
 import Darwin
 #endif
 
-/// Begins the program with what its environment orders of the store: `CRASH_ORACLE` is the log that it is to tell what it
-/// does, `CRASH_WITHOUT` what is taken away from the store (``SpoiltStore/Lack``).
-@main
-struct Main {
-    static func main() async {
-        StoreWrapping.set { store in
-            var store = store
-            let environment = ProcessInfo.processInfo.environment
-            // The log sees what the worker asked for, and not what was made of it.
-            if let lack = environment["CRASH_WITHOUT"].flatMap(SpoiltStore.Lack.init) {
-                store = SpoiltStore(store, without: lack)
-            }
-            return try environment["CRASH_ORACLE"].map { try OracleLog(path: $0).observing(store) } ?? store
-        }
-        await CrashProgram.main()
-    }
-}
-
 /// The pipeline that the crash tests kill: two shards, three workers in the middle, rows loaded into the same database,
 /// and a sum over them.
 ///
 /// Its environment says what it does wrong: `CRASH_POISON` names how the item 77 ends its worker, `CRASH_ITEMS` how
 /// many items there are, `CRASH_PAUSE` how many microseconds each takes, `CRASH_BROKEN` that every item fails.
 /// `CRASH_WINDOWS` has the stage in the middle take its input as a sequence and answer three items at once, between
-/// bounded queues that keep nothing. `CRASH_TICKS` has it put one item every 20 ms instead, up to that second since 1970.
+/// bounded queues that keep nothing. `CRASH_POISONS` lists kinds of poison, one of which every tenth item is; `CRASH_BATCH`
+/// and `CRASH_TIMEOUT` (seconds) are the middle stage's. `CRASH_TICKS` has it put one item every 20 ms instead, up to that second since 1970.
 struct CrashProgram: PipelineProgram {
     static var pipeline: Pipeline {
         get throws {
@@ -68,7 +50,7 @@ struct CrashProgram: PipelineProgram {
                     }
                 )
                 .batch(16)
-                .timeout(.seconds(1))
+                .timeout(.seconds(number("CRASH_TIMEOUT") ?? 1))
                 .retry(RetryPolicy(attempts: 2, base: .milliseconds(1)))
                 .tables { database in
                     try database.execute(
@@ -113,7 +95,8 @@ struct CrashProgram: PipelineProgram {
     }
 
     private static func middle(_ stage: Transformer) -> Transformer {
-        stage.workers(3).batch(16).timeout(.seconds(1)).retry(RetryPolicy(attempts: 2, base: .milliseconds(1)))
+        stage.workers(3).batch(number("CRASH_BATCH") ?? 16).timeout(.seconds(number("CRASH_TIMEOUT") ?? 1)).retry(
+            RetryPolicy(attempts: 2, base: .milliseconds(1)))
     }
 
     @Sendable private static func windows(_ stream: StageStream<Int, Int>) async throws {
@@ -130,17 +113,9 @@ struct CrashProgram: PipelineProgram {
     private static func change(_ value: Int) throws -> Int {
         pause()
         if environment("CRASH_BROKEN") != nil { throw PermanentError("the function is broken") }
-        if value == 77, let poison = environment("CRASH_POISON") {
-            switch poison {
-            case "exit": exit(0)
-            case "abort":
-                // Swift's backtracer would take most of a second.
-                signal(SIGABRT, SIG_DFL)
-                abort()
-            case "hang": while true { usleep(1_000_000) }
-            case "throw": throw Refusal()
-            default: break
-            }
+        if value == 77, let poison = environment("CRASH_POISON") { try Poison.take(poison) }
+        if value % 10 == 7, let kinds = environment("CRASH_POISONS")?.split(separator: ",") {
+            try Poison.take(String(kinds[value / 10 % kinds.count]))
         }
         return value * 10
     }
@@ -153,8 +128,6 @@ struct CrashProgram: PipelineProgram {
         default: break
         }
     }
-
-    struct Refusal: Error, CustomStringConvertible { let description = "seventy-seven is refused" }
 
     private static func pause() { if let time = number("CRASH_PAUSE") { usleep(UInt32(time)) } }
     private static func environment(_ name: String) -> String? { ProcessInfo.processInfo.environment[name] }

@@ -91,46 +91,6 @@ struct CrashTests {
         #expect(try await store.verify() == [])
     }
 
-    @Test(
-        "invariant 1: kill -9 of any process, again and again, changes nothing in what comes out",
-        arguments: [[:], ["CRASH_WINDOWS": "1"]])
-    func storm(variables: [String: String]) async throws {
-        let seed = UInt64.random(in: 0..<UInt64.max)
-        var chance = SeededGenerator(seed: seed)
-        let landed = Atomic(0)
-
-        // A run that ends before enough have landed is followed by another on a new database.
-        while landed.load(ordering: .acquiring) < 30 {
-            let scene = try Scene(variables.merging(["CRASH_PAUSE": "800"]) { $1 })
-            // Shot at until it ends by itself; after each death of its supervisor the same command goes on.
-            var status = TerminationStatus.signaled(SIGKILL)
-            while status == .signaled(SIGKILL) {
-                let picks = (0..<6).map { _ in Int.random(in: 0..<1000, using: &chance) }
-                status = try await scene.run("run", "--quiet") { _ in
-                    for pick in picks where landed.load(ordering: .acquiring) < 30 {
-                        try await scene.wait { store in
-                            try await store.workers().contains { $0.ending == nil } || scene.processes().isEmpty
-                        }
-                        let alive = try scene.processes().sorted()
-                        guard !alive.isEmpty else { return }
-                        if kill(alive[pick % alive.count], SIGKILL) == 0 {
-                            landed.add(1, ordering: .acquiringAndReleasing)
-                        }
-                        let before = try await scene.store().status().map(\.settled)
-                        try await scene.wait { store in
-                            try await store.status().map(\.settled) != before || scene.processes().isEmpty
-                        }
-                    }
-                }
-            }
-
-            #expect(status == .exited(0), "seed \(seed)")
-            #expect(try await scene.kept() == (1...1000).map { $0 * 10 }, "seed \(seed)")
-            #expect(try await scene.store().verify() == [], "seed \(seed)")
-            #expect(try await scene.store().deadLetters(of: nil, limit: 10) == [], "seed \(seed)")
-        }
-    }
-
     @Test("put exactly one item a tick, whichever process is killed, and however long nobody runs")
     func ticks() async throws {
         let seed = UInt64.random(in: 0..<UInt64.max)

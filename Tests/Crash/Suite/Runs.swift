@@ -3,6 +3,7 @@ import GRDB
 import Leat
 import LeatProcess
 import LeatSQLite
+import LeatTesting
 import Subprocess
 import Synchronization
 
@@ -16,16 +17,35 @@ import SystemPackage
 final class Scene: Sendable {
     let folder: URL
     let environment: [String: String]
+    /// The folder of the database, if it is another.
+    let place: URL
+    private let keeping = Atomic(false)
 
-    init(_ environment: [String: String] = [:]) throws {
+    /// - Parameters:
+    ///   - environment: what the program is told.
+    ///   - name: where the database is, within the folder.
+    init(_ environment: [String: String] = [:], in name: String = "") throws {
         folder = FileManager.default.temporaryDirectory.appending(path: "leat-crash-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        self.environment = environment
+        place = name.isEmpty ? folder : folder.appending(path: name)
+        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        let oracle = folder.appending(path: "oracle").path
+        self.environment = environment.merging(["CRASH_ORACLE": oracle]) { first, _ in first }
     }
 
-    deinit { try? FileManager.default.removeItem(at: folder) }
+    deinit { if !isKept { try? FileManager.default.removeItem(at: folder) } }
 
-    var database: String { folder.appending(path: "crash.db").path }
+    var database: String { place.appending(path: "crash.db").path }
+    var oracle: String { folder.appending(path: "oracle").path }
+
+    var isKept: Bool { keeping.load(ordering: .relaxed) }
+
+    /// Leaves the files for whoever looks at a failure.
+    ///
+    /// - Returns: where they are.
+    func keep() -> String {
+        keeping.store(true, ordering: .relaxed)
+        return "files in \(folder.path)"
+    }
 
     /// What the programs have said.
     var output: String {
@@ -50,10 +70,13 @@ final class Scene: Sendable {
 
     /// Runs the program to its end.
     ///
-    /// - Parameter started: called with its process number when it runs.
+    /// - Parameters:
+    ///   - path: another database than the scene's.
+    ///   - more: what it is told besides.
+    ///   - started: called with its process number when it runs.
     @discardableResult
     func run(
-        _ arguments: String..., with more: [String: String] = [:],
+        _ arguments: String..., at path: String? = nil, with more: [String: String] = [:],
         started: @escaping @Sendable (Int32) async throws -> Void = { _ in }
     ) async throws -> TerminationStatus {
         let program = URL(filePath: try executablePath()).deletingLastPathComponent().appending(path: "leat-crash")
@@ -64,7 +87,7 @@ final class Scene: Sendable {
             options: [.create, .append], permissions: [.ownerReadWrite])
         let result = try await Subprocess.run(
             .path(FilePath(program.path)),
-            arguments: Arguments(arguments + ["--db", database]),
+            arguments: Arguments(arguments + ["--db", path ?? database]),
             environment: .inherit.updating(
                 Dictionary(uniqueKeysWithValues: variables.map { (Environment.Key(stringLiteral: $0), $1) })),
             input: .none,
@@ -84,7 +107,7 @@ final class Scene: Sendable {
     }
 
     /// The store, as soon as the program has made its file and its plan.
-    private func opened() async throws -> SQLiteStore {
+    func opened() async throws -> SQLiteStore {
         while true {
             do {
                 let store = try await store()
