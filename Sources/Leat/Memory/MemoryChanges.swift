@@ -13,7 +13,8 @@ struct MemoryChanges: Sendable {
         version += 1
         guard !waiters.isEmpty else { return [] }
         defer { waiters.removeAll(keepingCapacity: true) }
-        return Array(waiters.values)
+        // In the order in which they came: what follows must not depend on how a dictionary is laid out.
+        return waiters.sorted { $0.key < $1.key }.map(\.value)
     }
 
     mutating func nextNumber() -> Int64 {

@@ -254,9 +254,9 @@ extension MemoryStore {
         if let mark {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.wait(since: mark.value) }
-                group.addTask {
+                group.addTask { [time] in
                     // It only throws when the change came first.
-                    try? await Task.sleep(for: timeout)
+                    try? await time.sleep(for: timeout)
                 }
                 await group.next()
                 group.cancelAll()

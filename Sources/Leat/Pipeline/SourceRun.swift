@@ -115,10 +115,10 @@ extension SourceRun {
                         feed.end(error)
                     }
                 }
-                group.addTask {
+                group.addTask { [time = activity.time] in
                     while !Task.isCancelled {
                         // Cancelled when the sequence is at its end: then nobody needs the tick.
-                        do { try await Task.sleep(for: Self.patience) } catch { return }
+                        do { try await time.sleep(for: Self.patience) } catch { return }
                         feed.flush()
                     }
                 }

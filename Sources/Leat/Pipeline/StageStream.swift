@@ -34,7 +34,7 @@ public enum StreamEnding: Sendable, Hashable, CaseIterable {
 public struct StageStream<In: Codable & Sendable, Out: Codable & Sendable>: AsyncSequence, Sendable {
     public typealias Element = StageItem<In>
 
-    private let desk: StreamDesk
+    fileprivate let desk: StreamDesk
     private let context: ItemContextMaker
     private let coder: PayloadCoder<In>
     private let put: @Sendable ([Out], inout [Output]) throws -> Void
@@ -129,7 +129,7 @@ public struct StageBatches<In: Codable & Sendable, Out: Codable & Sendable>: Asy
         public mutating func next() async throws -> [StageItem<In>]? {
             guard let first = try await batches.stream.next(by: nil) else { return nil }
             var batch = [first]
-            let deadline = ContinuousClock.now + batches.duration
+            let deadline = batches.stream.desk.time.now + batches.duration
             while batch.count < batches.count, let item = try await batches.stream.next(by: deadline) {
                 batch.append(item)
             }

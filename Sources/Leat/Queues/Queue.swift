@@ -204,13 +204,12 @@ extension Queue {
                 "A claim from queue '\(name)' asks for \(limit) items for \(duration); ask for at least one, for some time."
             )
         }
-        let clock = ContinuousClock()
-        let end = clock.now.advanced(by: patience)
+        let end = store.time.now + patience
         var mark: ChangeMark?
         while true {
             let claim = try await claimNow(upTo: limit, for: duration)
             guard case .empty(let due) = claim else { return claim }
-            let left = clock.now.duration(to: end)
+            let left = end - store.time.now
             guard left > .zero else { return claim }
             mark = try await wait(since: mark, due: due, atMost: left)
         }

@@ -40,7 +40,7 @@ public struct QueueBatch<Value: Codable & Sendable>: Sendable {
     package func keepRenewing(for duration: Duration, onTrouble: (any Error) -> Void) async {
         while true {
             do {
-                try await Task.sleep(for: duration.bounded / 3)
+                try await held.store.time.sleep(for: duration.bounded / 3)
                 try await held.renew(for: duration)
             } catch is CancellationError {
                 return

@@ -58,7 +58,7 @@ public struct QueueService<Value: Codable & Sendable>: Service {
         let stop = StopSignal()
         let (events, sender) = AsyncStream.makeStream(of: Event.self)
         try await withTaskCancellationOrGracefulShutdownHandler {
-            try await work(events, sender, StorePatience(stop: stop, logger: logger))
+            try await work(events, sender, StorePatience(time: queue.store.time, stop: stop, logger: logger))
         } onCancelOrGracefulShutdown: {
             stop.ask()
             sender.yield(.stop)
@@ -192,9 +192,9 @@ public struct QueueService<Value: Codable & Sendable>: Service {
                     return .threw(error)
                 }
             }
-            race.addTask { [timeout] in
+            race.addTask { [timeout, time = queue.store.time] in
                 do {
-                    try await Task.sleep(for: timeout.bounded)
+                    try await time.sleep(for: timeout.bounded)
                     return .timedOut
                 } catch {
                     return .waitedInVain

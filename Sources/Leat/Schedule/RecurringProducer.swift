@@ -51,7 +51,7 @@ public struct RecurringProducer<Value: Codable & Sendable>: Service {
     public func run() async throws {
         try ticking.refuseNever()
         let stop = StopSignal()
-        let patience = StorePatience(stop: stop, logger: logger)
+        let patience = StorePatience(time: queue.store.time, stop: stop, logger: logger)
         try await withTaskCancellationOrGracefulShutdownHandler {
             try await tick(patience)
         } onCancelOrGracefulShutdown: {

@@ -1,5 +1,4 @@
 internal import Logging
-internal import ServiceLifecycle
 
 /// Puts the items of a schedule's ticks as they come: the loop that all recurring producers run.
 struct Ticking {
@@ -42,6 +41,6 @@ struct Ticking {
 
     /// Waits for a tick, or until a stop is asked for. A clock that is set is noticed within a second.
     func wait(_ duration: Duration) async throws {
-        try await cancelWhenGracefulShutdown { try await Task.sleep(for: min(duration, .seconds(1))) }
+        try await cuttingShortAtShutdown { [time] in try await time.sleep(for: min(duration, .seconds(1))) }
     }
 }

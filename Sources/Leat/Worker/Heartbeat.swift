@@ -63,6 +63,41 @@ final class Heartbeat: Sendable {
     /// Beats for nobody until the next ``watch(_:)``: the worker writes its own end now.
     func pause() { state.withLock { $0.worker = nil } }
 
+    /// Goes on beside some work.
+    ///
+    /// In a simulation, where one thread does all in turn, as tasks that follow its clock.
+    func during<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
+        if let time = store.time as? any PacedTime { return try await during(work, by: time) }
+        try begin()
+        do {
+            let value = try await work()
+            await end()
+            return value
+        } catch {
+            await end()
+            throw error
+        }
+    }
+
+    private func during<Value: Sendable>(
+        _ work: () async throws -> Value, by time: any PacedTime
+    ) async throws -> Value {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            defer { group.cancelAll() }
+            group.addTask {
+                var pulse = Pulse(heartbeat: self.store.terms.heartbeat, timeout: self.stage.timeout)
+                let (start, origin) = (time.now, SuspendingClock.now)
+                while true {
+                    // Cancelled when the work is over.
+                    do { try await time.sleep(for: pulse.pause) } catch { return }
+                    self.beatIfDue(&pulse, at: origin + (time.now - start))
+                    self.look(&pulse)
+                }
+            }
+            return try await work()
+        }
+    }
+
     func begin() throws {
         try start { self.run() }
         try start { self.watch() }
@@ -107,9 +142,13 @@ final class Heartbeat: Sendable {
         var pulse = Pulse(heartbeat: store.terms.heartbeat, timeout: stage.timeout)
         while !state.withLock({ $0.isStopping }) {
             bell.wait(for: pulse.pause)
-            guard let worker = state.withLock({ $0.isStopping ? nil : $0.worker }) else { continue }
-            if pulse.isDue(at: SuspendingClock.now) { beat(worker) }
+            beatIfDue(&pulse, at: SuspendingClock.now)
         }
+    }
+
+    private func beatIfDue(_ pulse: inout Pulse, at now: SuspendingClock.Instant) {
+        guard let worker = state.withLock({ $0.isStopping ? nil : $0.worker }) else { return }
+        if pulse.isDue(at: now) { beat(worker) }
     }
 
     private func watch() {
@@ -118,9 +157,13 @@ final class Heartbeat: Sendable {
             let asleep = SuspendingClock.now
             watchBell.wait(for: pulse.pause)
             if let lost = pulse.stoodStill(from: asleep, to: SuspendingClock.now) { activity.stoodStill(for: lost) }
-            guard let worker = state.withLock({ $0.isStopping ? nil : $0.worker }) else { continue }
-            if let overdue = activity.overdue(stage.timeout), pulse.isNews(overdue) { report(overdue, worker) }
+            look(&pulse)
         }
+    }
+
+    private func look(_ pulse: inout Pulse) {
+        guard let worker = state.withLock({ $0.isStopping ? nil : $0.worker }) else { return }
+        if let overdue = activity.overdue(stage.timeout), pulse.isNews(overdue) { report(overdue, worker) }
     }
 
     private func beat(_ worker: WorkerID) {
@@ -165,6 +208,15 @@ final class Heartbeat: Sendable {
 extension Heartbeat {
     /// Writes the timeout down before the process ends, unless somebody else keeps it from writing for too long.
     private func writeDown(_ reason: String, _ worker: WorkerID, _ culprit: ItemID?) {
+        // A simulation has one thread, which must not wait for another.
+        if store.time is any PacedTime {
+            do {
+                try store.endBlocking(worker, .timedOut(reason), culprit: culprit)
+            } catch {
+                logger.error("The timeout could not be written down: \(error)")
+            }
+            return
+        }
         let isWritten = Bell()
         do {
             try DedicatedThread.start { [store, logger] in

@@ -83,7 +83,7 @@ public struct StageWorker: Service {
     }
 
     private func work(until stop: StopSignal) async throws -> WorkerExit {
-        let patience = StorePatience(stop: stop, logger: logger)
+        let patience = StorePatience(time: store.time, stop: stop, logger: logger)
         try await patience.trying { [store, plan] in try await store.install(plan) }
         for body in stage.prepare { try await patience.trying { [store] in try await store.prepare(body) } }
         let activity = Activity(
@@ -93,16 +93,11 @@ public struct StageWorker: Service {
         let session = try await WorkerSession(
             stage, on: store, enrollment, activity, heartbeat, patience,
             isBounded: !plan.boundedOutputs(of: stage.spec).isEmpty, shardLimit: limit, logger: logger)
-        let exit: WorkerExit
         do {
-            try heartbeat.begin()
-            exit = try await session.run()
+            return try await heartbeat.during { try await session.run() }
         } catch {
-            await heartbeat.end()
             await session.abandon(after: error)
             throw error
         }
-        await heartbeat.end()
-        return exit
     }
 }

@@ -1,11 +1,11 @@
 internal import Logging
-internal import ServiceLifecycle
 
 /// Tries a step of the store again as long as only room or the lock is wanting: what it commits is done, and is not to
 /// be done again for that.
 ///
 /// A stop cuts the waiting short; the step is tried once more then.
 struct StorePatience: Sendable {
+    let time: any TimeSource
     let stop: StopSignal
     let logger: Logger
 
@@ -19,7 +19,7 @@ struct StorePatience: Sendable {
             } catch let error where error.isPassing && !stop.isAsked {
                 if !isTold { logger.error("Waiting, and trying again every second: \(error)") }
                 isTold = true
-                try await cutShort { try await Task.sleep(for: .seconds(1)) }
+                try await cutShort { [time] in try await time.sleep(for: .seconds(1)) }
             }
         }
     }
@@ -30,7 +30,7 @@ struct StorePatience: Sendable {
     @discardableResult
     func cutShort<Value: Sendable>(_ wait: @escaping @Sendable () async throws -> Value) async throws -> Value? {
         do {
-            return try await cancelWhenGracefulShutdown(wait)
+            return try await cuttingShortAtShutdown(wait)
         } catch is CancellationError {
             return nil
         }

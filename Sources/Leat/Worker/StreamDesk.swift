@@ -44,6 +44,8 @@ package actor StreamDesk {
         self.heartbeat = heartbeat
     }
 
+    nonisolated package var time: any TimeSource { store.time }
+
     package func runID() async throws -> String { try await patience.trying { [store] in try await store.runID() } }
 
     /// Whether the function has been given anything.
@@ -68,7 +70,7 @@ package actor StreamDesk {
                 }
                 // A suspect stands alone, so that what becomes of it tells whose fault it was.
                 if isSuspect { return end(.drain) }
-                if let deadline, deadline <= .now { return nil }
+                if let deadline, deadline <= store.time.now { return nil }
                 try await upkeep.look()
                 try await claim(by: deadline)
             }
@@ -126,7 +128,7 @@ package actor StreamDesk {
 
     private func rest(for what: Awaited, until due: Int64?, _ deadline: ContinuousClock.Instant?) async throws {
         let left = due.map { max($0 - store.time.wallClock, 1) } ?? 1000
-        let pause = min(.milliseconds(min(left, 1000)), deadline.map { max(.zero, $0 - .now) } ?? .seconds(1))
+        let pause = min(.milliseconds(min(left, 1000)), deadline.map { max(.zero, $0 - store.time.now) } ?? .seconds(1))
         // A mark of other work only ends the first wait early.
         mark =
             try await patience.cutShort { [store, mark] in

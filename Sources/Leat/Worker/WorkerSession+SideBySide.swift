@@ -45,9 +45,9 @@ extension WorkerSession {
                     return
                 }
                 if let wait = hand.wait(at: store.time.instant), supply.setsTimer() {
-                    group.addTask {
+                    group.addTask { [time = store.time] in
                         // Cancelled when the work is through.
-                        try? await Task.sleep(for: wait)
+                        try? await time.sleep(for: wait)
                         return .isLate
                     }
                 }

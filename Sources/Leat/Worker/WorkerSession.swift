@@ -207,7 +207,9 @@ final class WorkerSession {
         }
         let pause = failure.delay(
             by: stage.spec.policy.retry, after: failuresInARow, chance: store.time.chance)
-        if !failure.isPermanent, pause > .zero { try await patience.cutShort { try await Task.sleep(for: pause) } }
+        if !failure.isPermanent, pause > .zero {
+            try await patience.cutShort { [time = store.time] in try await time.sleep(for: pause) }
+        }
         try await enroll()
     }
 
