@@ -75,7 +75,7 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .target(name: "LeatTesting", dependencies: ["Leat"], swiftSettings: settings),
+        .target(name: "LeatTesting", dependencies: ["Leat", logging], swiftSettings: settings),
         // Not named `leat`: where file names ignore case its module would overwrite Leat's.
         .executableTarget(name: "leat-command", dependencies: ["LeatCLI"], swiftSettings: settings),
         .target(

@@ -60,5 +60,5 @@ final class Tally: Sendable {
     var count: Int { state.load(ordering: .acquiring) }
     /// - Returns: the count with this one.
     @discardableResult
-    func add() -> Int { state.add(1, ordering: .acquiringAndReleasing).newValue }
+    func add(_ more: Int = 1) -> Int { state.add(more, ordering: .acquiringAndReleasing).newValue }
 }
