@@ -3,6 +3,7 @@ import Leat
 import LeatTesting
 import Synchronization
 import Testing
+import Torture
 
 @testable import LeatSQLite
 
@@ -21,14 +22,40 @@ struct ConformanceTests {
 
     @Test("is equal to the model after every operation")
     func model() async throws {
-        // On tmpfs where there is one, since a sync costs nothing there.
-        let fixture = try Fixture(inMemory: true)
-        let number = Atomic(0)
-        // More of them: LEAT_MODEL_SEEDS=2000 swift test --filter ConformanceTests/model
-        let seeds = ProcessInfo.processInfo.environment["LEAT_MODEL_SEEDS"].flatMap(UInt64.init) ?? 60
-        try await StoreModel.check(seeds: 0..<seeds, operations: 50) { time in
-            let name = number.add(1, ordering: .relaxed).newValue
-            return try await SQLiteStore.open("\(fixture.folder.path)/\(name).db", time: time)
+        let trial = Trial("model, SQLite", ci: 60, full: 4_000, of: "× 50 operations")
+
+        try await check(trial, .everything)
+
+        try trial.finish(trial.count, finding: "equal after every operation")
+    }
+
+    @Test("no lease ends early when clocks jump, and each does at once after a reboot")
+    func clocks() async throws {
+        let trial = Trial("clocks, SQLite", ci: 50, full: 300, of: "× 50 operations")
+
+        try await check(trial, .clocks)
+
+        try trial.finish(trial.count, finding: "no early reclaim, at once after a reboot")
+    }
+
+    /// On tmpfs where there is one, since a sync costs nothing there.
+    private func check(_ trial: Trial, _ profile: ModelProfile) async throws {
+        try await trial.tryAll { seed in
+            let fixture = try Fixture(inMemory: true)
+            // A shrinking run opens many.
+            let number = Tries()
+            try await StoreModelRun(seed: seed, operations: 50, profile: profile).check { time in
+                try await SQLiteStore.open("\(fixture.folder.path)/\(number.next()).db", time: time)
+            }
+            // With it goes the folder.
+            withExtendedLifetime(fixture) {}
         }
     }
+}
+
+/// Counts the files of one seed.
+private final class Tries: Sendable {
+    private let count = Atomic(0)
+
+    func next() -> Int { count.add(1, ordering: .relaxed).newValue }
 }

@@ -1,13 +1,30 @@
 import Leat
 import LeatTesting
 import Testing
+import Torture
 
 @Suite("The reference model")
 struct StoreModelTests {
-    @Test(
-        "the in-memory store equals it after every operation", arguments: [0..<1_000, 1_000..<2_000] as [Range<UInt64>])
-    func equalsMemory(_ seeds: Range<UInt64>) async throws {
-        try await StoreModel.check(seeds: seeds, operations: 50) { time in MemoryStore(time: time) }
+    @Test("the in-memory store equals it after every operation")
+    func equalsMemory() async throws {
+        let trial = Trial("model, in memory", ci: 2_000, full: 200_000, of: "× 50 operations")
+
+        try await trial.tryAll { seed in
+            try await StoreModelRun(seed: seed, operations: 50).check { time in MemoryStore(time: time) }
+        }
+
+        try trial.finish(trial.count, finding: "equal after every operation")
+    }
+
+    @Test("no lease in memory ends early when clocks jump, and each does at once after a reboot")
+    func clocks() async throws {
+        let trial = Trial("clocks, in memory", ci: 300, full: 3_000, of: "× 50 operations")
+
+        try await trial.tryAll { seed in
+            try await StoreModelRun(seed: seed, operations: 50, profile: .clocks).check { MemoryStore(time: $0) }
+        }
+
+        try trial.finish(trial.count, finding: "no early reclaim, at once after a reboot")
     }
 
     @Test("sees a store that breaks a rule, and shrinks what shows it", arguments: BrokenRule.allCases)

@@ -62,6 +62,11 @@ enum ModelOperation: Sendable, Hashable {
     /// Time goes on past a lease; the workers whose bit is set give a sign of life; the others are reaped.
     case silence(survivors: UInt64)
     case reboot
+    /// The wall clock is set, and the monotonic one goes on by less than a lease; nobody gives a sign of life meanwhile.
+    /// Of a suspended host the one has gone on and the other stood still.
+    case clocks(seconds: Int, milliseconds: Int)
+    /// The host is started anew, and its clocks show something else.
+    case newBoot(seconds: Int, instant: Int)
 }
 
 extension ModelOperation {

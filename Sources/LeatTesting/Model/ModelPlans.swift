@@ -2,8 +2,11 @@ internal import Leat
 
 /// The few shapes of pipelines that the model is run on.
 enum ModelPlans {
-    static func random(using generator: inout SeededGenerator) throws -> Plan {
-        func policy() -> StagePolicy { .random(using: &generator) }
+    static func random(using generator: inout SeededGenerator, _ profile: ModelProfile) throws -> Plan {
+        func policy() -> StagePolicy {
+            let policy = StagePolicy.random(using: &generator)
+            return profile == .clocks ? policy.withoutWaits : policy
+        }
         let shards: [ShardName] = Bool.random(using: &generator) ? [] : ["a", "b"]
         let source = StageSpec("source", kind: .producer, outputs: ["raw"], shards: shards, policy: policy())
         let work = StageSpec("work", kind: .transformer, input: "raw", outputs: ["made"], policy: policy())

@@ -81,6 +81,7 @@ struct ModelRunner {
             advance(milliseconds)
             for worker in model.workers where worker.isLive { try beat(worker.id) }
         case .silence(let survivors): try await silence(survivors)
+        case .clocks, .newBoot: try await performOnClocks(operation)
         case .reboot:
             boots += 1
             note("boot \(boots)")
@@ -178,7 +179,7 @@ struct ModelRunner {
         try await reap(.silent, silent)
     }
 
-    private mutating func reap(_ ending: WorkerEnding, _ expected: [ModelWorker]) async throws {
+    mutating func reap(_ ending: WorkerEnding, _ expected: [ModelWorker]) async throws {
         let reaped = try await store.reap(supervisor: nil)
         var wanted: [Reaped] = []
         for worker in expected {

@@ -29,12 +29,17 @@ public struct StoreModelRun: Sendable {
     let plan: Plan
     let operations: [ModelOperation]
 
-    public init(seed: UInt64, operations count: Int) throws {
+    public init(seed: UInt64, operations count: Int, profile: ModelProfile = .everything) throws {
         var generator = SeededGenerator(seed: seed)
         self.seed = seed
-        plan = try ModelPlans.random(using: &generator)
+        plan = try ModelPlans.random(using: &generator, profile)
         var operations: [ModelOperation] = []
-        for index in 0..<count { operations.append(.random(using: &generator, isLate: index * 3 > count * 2)) }
+        for index in 0..<count {
+            operations.append(
+                profile == .clocks
+                    ? .randomUnderClocks(using: &generator)
+                    : .random(using: &generator, isLate: index * 3 > count * 2))
+        }
         self.operations = operations
     }
 
