@@ -1,4 +1,4 @@
-package import Leat
+internal import Leat
 internal import LeatSQLite
 internal import LeatSupervisor
 internal import Synchronization
@@ -12,11 +12,11 @@ internal import Musl
 #endif
 
 /// Stands between a program and each store that it opens: fault tests log there what a worker does, or spoil it.
-package enum StoreWrapping {
+enum StoreWrapping {
     private static let wrap = Mutex<(@Sendable (any Store) throws -> any Store)?>(nil)
 
     /// To be called before the program's command line is read.
-    package static func set(_ body: @escaping @Sendable (any Store) throws -> any Store) { wrap.withLock { $0 = body } }
+    static func set(_ body: @escaping @Sendable (any Store) throws -> any Store) { wrap.withLock { $0 = body } }
 
     static func wrapped(_ store: any Store) throws -> any Store { try wrap.withLock { $0 }?(store) ?? store }
 }
@@ -47,7 +47,8 @@ struct OpenStore: Sendable {
         let store = try await SQLiteStore.open(
             path, creating: creating, terms: terms, deadline: deadline, bytesKeptFree: bytesKeptFree)
         return OpenStore(
-            store: try StoreWrapping.wrapped(store), path: try absolute(path), checkpoint: { try await store.checkpoint() },
+            store: try StoreWrapping.wrapped(store), path: try absolute(path),
+            checkpoint: { try await store.checkpoint() },
             isReplaced: { store.isFileReplaced }, shortage: { store.shortage },
             examine: { store.examine() })
     }

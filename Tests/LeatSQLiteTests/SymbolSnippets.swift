@@ -344,6 +344,24 @@ struct SymbolSnippetTests {
     }
 }
 
+private func simulated(_ worker: StageWorker) async throws -> (any Store, WorkerExit) {
+    let scheduler = SimulatedScheduler(seed: 7)
+    let store = MemoryStore(time: scheduler.time)
+    let exit = try await scheduler.run(within: .seconds(600)) { try await worker.work() }
+    return (store, exit)
+}
+
+private func observed() async throws {
+    await Squares.main { store in
+        let log = ProcessInfo.processInfo.environment["SQUARES_LOG"]
+        return try log.map { try OracleLog(path: $0).observing(store) } ?? store
+    }
+}
+
+private func simulation() async throws {
+    try await Simulation(seed: 7).run { time in MemoryStore(time: time, terms: Simulation.terms) }
+}
+
 private func models() async throws {
     try await StoreModel.check(seeds: 0..<2_000, operations: 50) { time in MemoryStore(time: time) }
 }

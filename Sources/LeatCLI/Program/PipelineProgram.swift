@@ -39,6 +39,26 @@ extension PipelineProgram {
     /// The command line. It ends the process with a status that `--help` lists.
     @concurrent
     public static func main() async { await CommandRunner.main(ProgramCommand<Self>.self) }
+
+    /// The same, with something of yours between the program and its store: for a test that kills the program's processes
+    /// and holds what they have told a log (`OracleLog` of `LeatTesting`) against what the database shows.
+    ///
+    /// ```swift
+    /// await Squares.main { store in
+    ///     let log = ProcessInfo.processInfo.environment["SQUARES_LOG"]
+    ///     return try log.map { try OracleLog(path: $0).observing(store) } ?? store
+    /// }
+    /// ```
+    ///
+    /// - Parameter standingBetween: is given each store that a process of the program opens, and returns what is used in
+    ///   its place. What it throws ends the process as a store that can't be opened does.
+    @concurrent
+    public static func main(
+        standingBetween: @escaping @Sendable (any Store) throws -> any Store
+    ) async {
+        StoreWrapping.set(standingBetween)
+        await main()
+    }
 }
 
 struct ProgramCommand<Program: PipelineProgram>: AsyncParsableCommand {

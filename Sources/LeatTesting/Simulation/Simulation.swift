@@ -14,7 +14,7 @@ internal import Synchronization
 /// Everything follows from the seed, the order of tasks too: a seed that fails fails again, with the same trace.
 ///
 /// ```swift
-/// for seed in 0..<300 { try await Simulation(seed: seed).run { time in MemoryStore(time: time, terms: Simulation.terms) } }
+/// try await Simulation(seed: 7).run { time in MemoryStore(time: time, terms: Simulation.terms) }
 /// ```
 ///
 /// - Important: The store must run on the task that calls it. One that hands its steps to threads of its own, as the
@@ -59,6 +59,11 @@ public struct SimulationReport: Sendable, Hashable {
     public let elapsed: Duration
     /// How many pieces of tasks were run.
     public let turns: Int
+
+    /// How many workers died.
+    public var deaths: Int { trace.count { $0.contains(" dies: ") } }
+    /// How many steps came too late, and were refused.
+    public var lateSteps: Int { trace.count { $0.hasSuffix(": lease-lost") || $0.hasSuffix(": fenced") } }
 }
 
 /// A simulation that did not come to what its functions say.

@@ -10,7 +10,10 @@ import LeatTesting
 struct Main {
     static func main() async {
         let environment = ProcessInfo.processInfo.environment
-        StoreWrapping.set { store in
+        if let rounds = environment["CRASH_OPENS"].flatMap(Int.init) {
+            return await Opening.run(rounds, path: CommandLine.arguments.last ?? "")
+        }
+        await CrashProgram.main { store in
             var store = store
             // The log sees what the worker asked for, and not what was made of it.
             if let lack = environment["CRASH_WITHOUT"].flatMap(SpoiltStore.Lack.init) {
@@ -20,11 +23,6 @@ struct Main {
                 store = try FillingStore(store, fill, beside: path)
             }
             return try environment["CRASH_ORACLE"].map { try OracleLog(path: $0).observing(store) } ?? store
-        }
-        if let rounds = environment["CRASH_OPENS"].flatMap(Int.init) {
-            await Opening.run(rounds, path: CommandLine.arguments.last ?? "")
-        } else {
-            await CrashProgram.main()
         }
     }
 }
