@@ -12,7 +12,7 @@ import Glibc
 #endif
 
 #if os(Linux)
-extension FaultTests {
+extension ProcessFaults {
     /// Pipelines on a disk of a few megabytes that is filled under them, to the last byte.
     ///
     /// It is a tmpfs that the test mounts, which only root may.

@@ -7,7 +7,7 @@ import Subprocess
 import Testing
 import Torture
 
-extension FaultTests {
+extension ProcessFaults {
     /// Processes that open the same new databases at the same moment.
     @Suite("Opening together", .serialized, .timeLimit(.minutes(Trial.isFull ? 240 : 10)))
     struct OpeningTests {

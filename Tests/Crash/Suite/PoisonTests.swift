@@ -6,7 +6,7 @@ import Subprocess
 import Testing
 import Torture
 
-extension FaultTests {
+extension ProcessFaults {
     /// Items that end whoever works on them, every tenth of a run.
     @Suite("Poison", .serialized, .timeLimit(.minutes(Trial.isFull ? 240 : 10)))
     struct PoisonTests {

@@ -13,7 +13,7 @@ import Glibc
 import Darwin
 #endif
 
-extension FaultTests {
+extension ProcessFaults {
     /// Workers that are stopped for longer than their lease, many at once.
     @Suite("Stopped workers", .serialized, .timeLimit(.minutes(Trial.isFull ? 240 : 10)))
     struct StopTests {

@@ -12,7 +12,7 @@ import Glibc
 import Darwin
 #endif
 
-extension FaultTests {
+extension ProcessFaults {
     /// Pipelines whose processes are killed many times a second, one pipeline after the other in each of five lanes.
     @Suite("Storms", .serialized, .timeLimit(.minutes(Trial.isFull ? 240 : 10)))
     struct StormTests {
@@ -21,6 +21,7 @@ extension FaultTests {
             let trial = Trial("kill -9 storm over a three-stage pipeline", ci: 200, full: 5_000, of: "kills")
             let landed = Shared(0)
             let pipelines = Shared(0)
+            let slowest = Shared(Duration.zero)
 
             try await withThrowingTaskGroup(of: Void.self) { lanes in
                 for lane in 0..<5 as Range<UInt64> {
@@ -33,9 +34,11 @@ extension FaultTests {
                                     windows ? ["CRASH_WINDOWS": "1"] : [:]
                                 ) { $1 })
                             // Many short storms rather than one long one: each has its beginning, its end and its check.
-                            let status = try await scene.shoot(
+                            let storm = try await scene.shoot(
                                 until: min(landed.value + 25, trial.count), landed, &chance)
-                            #expect(status == .exited(0), "\(scene.told(trial))")
+                            #expect(storm.status == .exited(0), "\(scene.told(trial))")
+                            #expect(storm.calm < Self.drained, "\(scene.told(trial))")
+                            slowest.change { $0 = max($0, storm.calm) }
                             #expect(try await scene.kept() == (1...1000).map { $0 * 10 }, "\(scene.told(trial))")
                             try await scene.expectHolds(trial)
                             pipelines.change { $0 += 1 }
@@ -47,8 +50,14 @@ extension FaultTests {
 
             try trial.finish(
                 landed.value,
-                finding: "lost 0, duplicated 0 in \(pipelines.value) pipelines")
+                finding:
+                    "lost 0, duplicated 0 in \(pipelines.value) pipelines, each drained within \(slowest.value.components.seconds + 1) s"
+            )
         }
+
+        /// Within what a pipeline has ended after the last death: a lease and five seconds. The small size shares its cores,
+        /// so that only what hangs is told from what waits for one.
+        private static let drained = Trial.isFull ? LeaseTerms().duration + .seconds(5) : Trial.soon
 
         @Test("the oracle sees outputs that were put in a transaction of their own before the acknowledgement")
         func controlOfTransactions() async throws {
@@ -61,9 +70,9 @@ extension FaultTests {
             // Until it is seen.
             while doubled.isEmpty, landed.value < trial.count {
                 let scene = try Scene(["CRASH_PAUSE": "800", "CRASH_TIMEOUT": "60", "CRASH_WITHOUT": "transaction"])
-                let status = try await scene.shoot(
+                let storm = try await scene.shoot(
                     until: landed.value + 12, landed, &chance, only: "change")
-                #expect(status == .exited(0), "\(scene.told(trial))")
+                #expect(storm.status == .exited(0), "\(scene.told(trial))")
                 doubled = try await scene.examination().findings.filter { $0.condition == .duplicated }
             }
 
@@ -72,6 +81,14 @@ extension FaultTests {
                 landed.value, finding: "fails as it must: \(doubled.count) duplicates are reported")
         }
     }
+}
+
+/// What a storm came to.
+struct Storm {
+    /// Of the run that ended by itself.
+    let status: TerminationStatus
+    /// How long that took after the last death.
+    let calm: Duration
 }
 
 extension Scene {
@@ -84,8 +101,9 @@ extension Scene {
     ///   - stage: whose workers alone are killed; all processes if none is named.
     func shoot(
         until limit: Int, _ landed: Shared<Int>, _ chance: inout SeededGenerator, only stage: StageName? = nil
-    ) async throws -> TerminationStatus {
+    ) async throws -> Storm {
         var status = TerminationStatus.signaled(SIGKILL)
+        let last = Shared(ContinuousClock.now)
         while status == .signaled(SIGKILL) {
             let picks = (0..<200).map { _ in Int.random(in: 0..<1000, using: &chance) }
             let hits = Shared(0)
@@ -96,6 +114,7 @@ extension Scene {
                     guard let target = try await target(pick, of: stage, in: store) else { return }
                     let before = try await store.status().map(\.settled)
                     guard kill(target, SIGKILL) == 0 else { continue }
+                    last.change { $0 = .now }
                     hits.change { $0 += 1 }
                     try await wait { store in
                         try await store.status().map(\.settled) != before || self.processes().isEmpty
@@ -104,7 +123,7 @@ extension Scene {
             }
             landed.change { $0 += hits.value }
         }
-        return status
+        return Storm(status: status, calm: .now - last.value)
     }
 
     /// A process to be killed, as soon as there is one; none when the run has ended.

@@ -2,4 +2,4 @@ import Testing
 
 /// The tests that keep all cores busy with faults: one after the other, so that none takes another's delay for a fault.
 @Suite("Faults", .serialized)
-enum FaultTests {}
+enum ProcessFaults {}
