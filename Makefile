@@ -5,6 +5,8 @@
 #   make demo SEED=7     the deaths of an earlier demonstration again
 #   make test            every test
 #   make fuzz            four targets, FUZZ_SECONDS=600 each; what they find is kept in .build-fuzz/found
+#   make torture         the fault tests at their whole size, with a table of what was tried and found
+#   make mutants         breaks what is promised, a rule at a time, and tells which tests notice
 #   make sanitize        the engine's and the store's tests under the address and the thread sanitizer
 #   make docs            the documentation, without a warning
 #   make api             the public API, held against that of .ci/api-baseline
@@ -16,6 +18,8 @@ STORES = ConformanceTests|StoreConformanceTests|StoreModelTests|FuzzTests
 # So do those that start many processes.
 PROCESSES = CrashTests|ExampleTests|LeatCommandsTests|CommandProcessTests
 
+# Those that end, stop and poison processes until all cores are busy: one fault's delay is not to be taken for another's.
+STORMS = CrashTests\.(ProcessFaults|LongTransactionTests)
 # And those in which calls into the system fail, which is the whole process's.
 FAULTS = FaultTests
 
@@ -33,7 +37,7 @@ FUZZ_TARGETS ?= protocol file arguments database
 FUZZ_BUILD = --scratch-path .build-fuzz -c release --sanitize address -Xswiftc -sanitize=fuzzer \
 	-Xcc -fsanitize=fuzzer-no-link --product leat-fuzz
 
-.PHONY: demo test fuzz sanitize docs api lint clean
+.PHONY: demo test torture mutants fuzz sanitize docs api lint clean
 
 demo:
 	@.ci/set-up
@@ -44,10 +48,19 @@ demo:
 test:
 	@.ci/set-up python3
 	swift build --build-tests
-	swift test --skip-build --skip '$(STORES)|$(PROCESSES)|$(FAULTS)'
-	swift test --skip-build --filter '$(PROCESSES)'
+	swift test --skip-build --skip '$(STORES)|$(PROCESSES)|$(STORMS)|$(FAULTS)'
+	swift test --skip-build --filter '$(PROCESSES)' --skip '$(STORMS)'
+	swift test --skip-build --filter '$(STORMS)'
 	swift test --skip-build --filter '$(STORES)'
 	swift test --skip-build --filter '$(FAULTS)'
+
+torture:
+	@.ci/set-up python3 strace
+	@.ci/torture $(GROUPS)
+
+mutants:
+	@.ci/set-up python3
+	@Tests/Mutants/mutants.py $(MUTANTS)
 
 # What it finds new goes to .build-fuzz/found; an input that traps is kept there too, and is copied into Tests/Fuzz/Corpus
 # when it is mended. One that a fuzzer has let go is a leak only where the sanitizer says so: Swift's runtime keeps its
@@ -82,4 +95,4 @@ lint:
 	swift format lint --strict --recursive Sources Tests Examples Package.swift
 
 clean:
-	rm -rf .build .build-fuzz .build-asan .build-tsan .demo
+	rm -rf .build .build-mutants .build-fuzz .build-asan .build-tsan .demo
