@@ -29,7 +29,11 @@ public struct StoreModelRun: Sendable {
     let plan: Plan
     let operations: [ModelOperation]
 
-    public init(seed: UInt64, operations count: Int, profile: ModelProfile = .everything) throws {
+    public init(seed: UInt64, operations count: Int) throws {
+        try self.init(seed: seed, operations: count, profile: .everything)
+    }
+
+    public init(seed: UInt64, operations count: Int, profile: ModelProfile) throws {
         var generator = SeededGenerator(seed: seed)
         self.seed = seed
         plan = try ModelPlans.random(using: &generator, profile)
