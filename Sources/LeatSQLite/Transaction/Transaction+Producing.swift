@@ -8,11 +8,11 @@ extension Transaction {
         guard try isLive(worker) else {
             throw LeatError(.leaseLost, "Worker \(worker) is not live any more, so it can't open a shard; enroll anew.")
         }
-        if let reason = try tripReason(stage.name) { return .refused(reason: reason) }
         guard let row = try producer(shard) else {
             throw LeatError(.notFound, "There is no producer '\(shard)'.")
         }
         if try isComplete(shard, stage) { return .complete }
+        if let reason = try tripReason(stage.name) { return .refused(reason: reason) }
         if let owner = row.owner, owner != worker, try isLive(owner) { return .live(owner) }
         for earlier in stage.after where try !isComplete(try self.stage(earlier)) { return .notYet }
         try sql(Self.takeQuery).run(.text(stage.name.rawValue), .text(shard.shard.rawValue), .id(worker))

@@ -48,6 +48,23 @@ extension StoreConformance {
             try await bench.store.emit(Emission(hold, outputs: text("a"), cursor: "1", isLast: false))
             try equal(try await bench.items().count, 1, "items")
         },
+        Case("says of a complete shard that it is complete, when its stage has failed too", on: .behind(["a", "b"])) {
+            bench in
+            let hold = try await bench.open("source", "a")
+            try await bench.store.emit(Emission(hold, outputs: text("1"), cursor: nil, isLast: true))
+            try await bench.store.end(hold.worker, .finished)
+            // Until its crash budget is spent.
+            for _ in 1...20 where try await bench.state("source") != .failed {
+                try await bench.store.end(try await bench.enroll("source"), .crashed("abort"))
+            }
+            let worker = try await bench.enroll("source")
+
+            try equal(try await bench.store.open(ShardID("source", "a"), by: worker), .complete, "the complete one")
+
+            let other = try await bench.store.open(ShardID("source", "b"), by: worker)
+            if case .refused = other { return }
+            try demand(false, "the other shard of a failed stage was answered \(other)")
+        },
         Case("opens a shard anew for the worker that has it, with the next epoch") { bench in
             let worker = try await bench.enroll("source")
             let first = try await bench.open(by: worker)
