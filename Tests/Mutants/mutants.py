@@ -99,7 +99,7 @@ MUTANTS = [
     Mutant(
         "leases-run-out", 8, "a transaction that lasted longer than a heartbeat gives its time to nobody",
         [(SQL + "Transaction.swift", "        guard wasLong else { return }\n", "        guard wasLong, began < 0 else { return }\n")],
-        STORES + "|LeatSQLiteTests"),
+        "LeatSQLiteTests.InvariantTests|LeatSQLiteTests.QueuesInDatabaseTests"),
     Mutant(
         "stock-checkpoint", 10, "the log is checkpointed without a commit of one's own first",
         [("Sources/LeatSQLite/Checkpointer.swift",
@@ -131,11 +131,16 @@ def copy_tree():
     names = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.splitlines()
-    names = [name for name in names if (ROOT / name).is_file()]
+    names = [name for name in names if (ROOT / name).is_file() or (ROOT / name).is_symlink()]
     for old in COPY.rglob("*"):
         if old.is_file() and str(old.relative_to(COPY)) not in names and old.name != "Package.resolved":
             old.unlink()
     for name in names:
+        if (ROOT / name).is_symlink():
+            (COPY / name).parent.mkdir(parents=True, exist_ok=True)
+            (COPY / name).unlink(missing_ok=True)
+            (COPY / name).symlink_to((ROOT / name).readlink())
+            continue
         put(name, (ROOT / name).read_bytes())
         shutil.copymode(ROOT / name, COPY / name)
 
