@@ -45,6 +45,8 @@ final class Checkpointer: Sendable {
     private static let quiet = Duration.seconds(1)
     /// Work that never pauses, and never fills the log either, is not waited for.
     private static let longest = Duration.seconds(10)
+    /// How long it waits for the writers: one that has stopped there keeps only the rest of the log from being copied.
+    private static let turn = Duration.seconds(1)
     /// In nanoseconds.
     private static let patience: Int64 = 1_000_000_000
 
@@ -133,7 +135,7 @@ final class Checkpointer: Sendable {
             let left = try copy(database)
             // Much is left when a reader keeps it from being copied: the writers are not to wait for that.
             guard left <= Self.pages else { return state.withLock { $0.pausesUntil = now + Self.patience } }
-            writerQueue.enter(within: deadline)
+            writerQueue.enter(within: Self.turn) { false }
             defer { writerQueue.leave() }
             if try copy(database) > 0 { state.withLock { $0.pausesUntil = now + Self.patience } }
         }

@@ -246,12 +246,16 @@ public final class SQLiteStore: Store {
         _ work: (Transaction) throws -> T
     ) throws -> T {
         try damage.check()
-        queue?.enter(within: deadline)
         let changesBefore = connection.totalChanges
         defer { queue?.leave() }
         do {
             try durability.map(connection.sync)
-            try connection.execute("BEGIN IMMEDIATE")
+            var hasBegun = false
+            try queue?.enter(within: deadline) {
+                hasBegun = try BusyHandler.begin(on: connection, deadline: deadline)
+                return hasBegun
+            }
+            if !hasBegun { try connection.execute("BEGIN IMMEDIATE") }
         } catch {
             throw noted(leatError(error, path: name, holder: queue?.holder, on: connection.handle))
         }

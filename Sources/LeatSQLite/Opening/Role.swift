@@ -2,14 +2,6 @@ internal import CLeatSQLite
 internal import GRDB
 internal import Leat
 
-#if canImport(Darwin)
-internal import Darwin
-#elseif canImport(Glibc)
-internal import Glibc
-#elseif canImport(Musl)
-internal import Musl
-#endif
-
 /// What a connection is for. Each role has a connection, and so a thread, of its own.
 enum Role: Sendable {
     /// All steps of the engine.
@@ -25,8 +17,10 @@ enum Role: Sendable {
     /// Opens a connection that changes nothing, to see whose file it is.
     static func openToLook(_ path: String, deadline: Duration) throws -> DatabaseQueue {
         var configuration = Configuration()
-        configuration.busyMode = .callback(busyHandler(deadline: deadline))
-        configuration.prepareDatabase { try guardLog($0) }
+        configuration.prepareDatabase { database in
+            database.sqliteConnection.map { BusyHandler.set(on: $0, deadline: deadline) }
+            try guardLog(database)
+        }
         return try DatabaseQueue(path: path, configuration: configuration)
     }
 
@@ -44,10 +38,10 @@ enum Role: Sendable {
     func open(_ path: String, deadline: Duration) throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.label = "leat.\(self)"
-        configuration.busyMode = .callback(busyHandler(deadline: deadline))
         configuration.prepareDatabase { database in
-            try Self.guardLog(database)
             guard let handle = database.sqliteConnection else { return }
+            BusyHandler.set(on: handle, deadline: deadline)
+            try Self.guardLog(database)
             for (option, on) in [
                 (SQLITE_DBCONFIG_DEFENSIVE, 1), (SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0),
                 (SQLITE_DBCONFIG_DQS_DML, 0), (SQLITE_DBCONFIG_DQS_DDL, 0),
@@ -83,17 +77,5 @@ enum Role: Sendable {
             }
         }
         return queue
-    }
-}
-
-/// Waits a millisecond or so, up to a deadline.
-///
-/// SQLite's own handler backs off further the longer one waits, which starves the oldest waiter.
-private func busyHandler(deadline: Duration) -> @Sendable (Int) -> Bool {
-    let limit = Int(deadline.milliseconds)
-    return { tries in
-        guard tries < limit else { return false }
-        usleep(UInt32.random(in: 500...1500))
-        return true
     }
 }

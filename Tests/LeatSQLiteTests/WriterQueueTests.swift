@@ -1,0 +1,79 @@
+import Foundation
+import GRDB
+import Leat
+import LeatTesting
+import Testing
+
+@testable import LeatSQLite
+
+/// One who has its turn, and writes nothing: as a process that was stopped between its turn and its transaction.
+@Suite("The writers' queue", .timeLimit(.minutes(1)))
+struct WriterQueueTests {
+    private let fixture = try! Fixture()
+
+    /// Nobody waits so long: a step that waited for its deadline would end the test.
+    private func store() async throws -> SQLiteStore {
+        let store = try await SQLiteStore.open(fixture.path, time: fixture.time, deadline: .seconds(3600))
+        try await store.install(Fixture.line)
+        return store
+    }
+
+    @Test("holds nobody up behind one who has his turn and does not write")
+    func stopped() async throws {
+        let store = try await store()
+        let worker = try await store.worker("change")
+        let stopped = try FileLock.lock(path: fixture.path + "-leat/writer")
+
+        for _ in 0..<20 {
+            try await store.evaluate()
+            #expect(try store.beat(worker) == .alive)
+        }
+
+        stopped.release()
+        try await store.evaluate()
+        #expect(try store.beat(worker) == .alive)
+    }
+
+    #if os(Linux)
+    @Test("waits for one who has his turn and writes, however long")
+    func writing() async throws {
+        let store = try await store()
+        let other = try await SQLiteStore.open(fixture.path, time: fixture.time, deadline: .seconds(3600))
+
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                try await store.writing { database in
+                    // Several times as long as a turn is waited for before SQLite's lock is tried.
+                    Thread.sleep(forTimeInterval: 1)
+                    try database.execute(sql: "CREATE TABLE written (id INTEGER)")
+                }
+            }
+            group.addTask {
+                while store.writerQueue?.holder == nil { await Task.yield() }
+                try await other.writing { try $0.execute(sql: "INSERT INTO written VALUES (1)") }
+            }
+            try await group.waitForAll()
+        }
+    }
+    #endif
+
+    @Test("is a queue again when he who held it up is gone")
+    func again() async throws {
+        let queue = try WriterQueue(path: fixture.folder.appending(path: "writer").path)
+        let path = fixture.folder.appending(path: "writer").path
+        let stopped = try FileLock.lock(path: path)
+        queue.enter(within: .seconds(3600)) { true }
+        // Held up: nobody queues behind him.
+        queue.enter(within: .seconds(3600)) { true }
+        stopped.release()
+
+        // The wait that was given up has to come back first.
+        while true {
+            queue.enter(within: .seconds(3600)) { true }
+            if try FileLock.tryLock(path: path) == nil { break }
+            await Task.yield()
+        }
+        queue.leave()
+        #expect(try FileLock.tryLock(path: path) != nil)
+    }
+}
