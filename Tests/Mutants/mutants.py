@@ -75,10 +75,12 @@ MUTANTS = [
     Mutant(
         "cursor-first", 1, "a producer's cursor is saved before the items that it follows",
         [("Sources/LeatSQLite/SQLiteStore+Store.swift",
-          "    public func emit(_ emission: Emission) async throws -> QueueName? {\n",
+          "    public func emit(_ emission: Emission) async throws -> QueueName? {\n"
+          "        try await countingRefusals",
           "    public func emit(_ emission: Emission) async throws -> QueueName? {\n"
           "        let cursor = Emission(emission.hold, outputs: [], cursor: emission.cursor, isLast: false)\n"
-          "        try await write { try $0.emit(cursor) }\n")],
+          "        try await write { try $0.emit(cursor) }\n"
+          "        return try await countingRefusals")],
         STORES),
     Mutant(
         "innocent-charged", 3, "an item that was alone in its batch is charged with a death without suspicion",
@@ -173,8 +175,9 @@ def test(filter):
 
 def failed(output):
     """The tests that failed, by the names that they show."""
-    names = re.findall(r'✘ Test "?(.+?)"? (?:with \d+ test cases )?failed after', output)
-    return list(dict.fromkeys(names))
+    demands = re.findall(r"recorded an issue with \d+ arguments? \w+ → (.+?) at \w+\.swift", output)
+    names = re.findall(r'✘ Test "?(.+?)"? failed after', output)
+    return list(dict.fromkeys(demands + names))
 
 
 def main():

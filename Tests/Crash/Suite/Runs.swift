@@ -65,6 +65,8 @@ final class Scene: Sendable {
             } catch let error as LeatError where error.code == .busy {
                 kill(pid, SIGCONT)
             }
+            // Stopped again at once it would never come to the end of its commit.
+            try await store().evaluate()
         }
     }
 
