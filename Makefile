@@ -70,7 +70,7 @@ fuzz:
 	LEAT_FUZZ=1 swift build $(FUZZ_BUILD)
 	@set -e; for target in $(FUZZ_TARGETS); do \
 	    mkdir -p .build-fuzz/found/$$target; \
-	    "$$(LEAT_FUZZ=1 swift build $(FUZZ_BUILD) --show-bin-path)/leat-fuzz" $$target \
+	    ASAN_OPTIONS=detect_leaks=0 "$$(LEAT_FUZZ=1 swift build $(FUZZ_BUILD) --show-bin-path)/leat-fuzz" $$target \
 	        -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=4096 -detect_leaks=0 -max_len=8192 \
 	        -artifact_prefix=.build-fuzz/found/ -print_final_stats=1 \
 	        .build-fuzz/found/$$target Tests/Fuzz/Corpus/$$target; \

@@ -60,6 +60,7 @@ final class Scene: Sendable {
         let probe = try await SQLiteStore.open(database, creating: false, deadline: .milliseconds(500))
         while true {
             kill(pid, SIGSTOP)
+            while !isStopped(pid) { await Task.yield() }
             do {
                 return try await probe.evaluate()
             } catch let error as LeatError where error.code == .busy {
@@ -67,6 +68,19 @@ final class Scene: Sendable {
             }
             // Stopped again at once it would never come to the end of its commit.
             try await store().evaluate()
+        }
+    }
+
+    /// Whether every thread stands still: one that was within a system call ends that first, and may take a lock by it.
+    private func isStopped(_ pid: Int32) -> Bool {
+        let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []
+        return tasks.allSatisfy { task in
+            guard let line = try? String(contentsOfFile: "/proc/\(pid)/task/\(task)/stat", encoding: .utf8) else {
+                return true
+            }
+            // `4711 (name) T …`, and the name may hold anything.
+            return ["T", "t", "Z", "X"].contains(
+                line[(line.lastIndex(of: ")") ?? line.startIndex)...].dropFirst(2).prefix(1))
         }
     }
 
