@@ -15,6 +15,8 @@ extension Transaction {
         }
         try takeBackDone(stage, queue)
         let last = try sql(Self.lastQuery, queue).first { $0.int(0) } ?? 0
+        // The whole is claimed, each time: what an earlier worker left of it tells how often.
+        let claims = Int(try sql(Self.orphanClaimsQuery).first(.text(queue.rawValue)) { $0.int(0) } ?? 0) + 1
         try sql(Self.dropOrphansQuery).run(.text(queue.rawValue))
         try sql(Self.frontierQuery).run(.text(queue.rawValue), .int(last + 1))
 
@@ -23,7 +25,7 @@ extension Transaction {
         try sql(Self.readyQuery, queue).each(.int(Int64.max), .int(1)) { row in
             rows.append(Self.readyItem(row))
         }
-        let path = try pathItems(queue, from: 1, to: .max, limit: .max, claims: 1)
+        let path = try pathItems(queue, from: 1, to: .max, limit: .max, claims: claims)
         let items = (rows + path).sorted { $0.id < $1.id }
         if items.isEmpty {
             // An empty input is a whole input too: the stage runs once, on nothing, under a lease of no item. There
@@ -32,7 +34,7 @@ extension Transaction {
         }
         let lease = try insertLease(
             queue, worker, lo: path.isEmpty ? nil : 1, hi: path.isEmpty ? nil : last, items: items.count, suspect: 0,
-            claims: 1)
+            claims: claims)
         try sql(Self.leaseReadyQuery, queue).run(.id(lease))
         return .granted(Lease(id: lease, stage: name, worker: worker, items: items, isSuspect: false))
     }
@@ -57,6 +59,8 @@ extension Transaction {
     private static let reopenedQuery = Query("UPDATE leat_counts SET reopened = reopened + ?2 WHERE stage = ?1")
     private static let readyAgainQuery = Query("UPDATE qs_{name} SET state = 'ready' WHERE state = 'done'")
     private static let lastQuery = Query("SELECT coalesce(max(id), 0) FROM q_{name}")
+    private static let orphanClaimsQuery = Query(
+        "SELECT coalesce(max(claims), 0) FROM leat_leases WHERE queue = ?1 AND worker IS NULL")
     private static let dropOrphansQuery = Query("DELETE FROM leat_leases WHERE queue = ?1 AND worker IS NULL")
     private static let frontierQuery = Query("UPDATE leat_queues SET frontier = ?2 WHERE name = ?1")
     private static let leaseReadyQuery = Query(

@@ -39,6 +39,17 @@ extension StoreConformance {
             try equal(try await bench.state("total"), .complete, "the stage")
             try equal(try await bench.store.claimAll("total", worker: worker), .finished, "a claim after the ending")
         },
+        Case("counts each claim of a whole input, whatever became of the workers before", on: .ending()) { bench in
+            try await bench.fill(2, "made")
+            try await bench.close()
+
+            for count in 1...3 {
+                let worker = try await bench.enroll("total")
+                let lease = try await all(bench, worker)
+                try equal(lease.items.map(\.claims), [count, count], "claims")
+                try await bench.store.end(worker, .silent)
+            }
+        },
         Case("hands out a whole input only when none of it waits", on: .ending()) { bench in
             try await bench.store.put([
                 Output(.text("a"), to: "made"), Output(.text("b"), to: "made", due: .after(.seconds(2))),

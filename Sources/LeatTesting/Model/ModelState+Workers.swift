@@ -109,7 +109,10 @@ extension ModelState {
         for later in downstream[stage.name, default: []] {
             stages[later.name]!.told = []
             stages[later.name]!.hasEnded = false
-            for index in shards.indices where shards[index].id.stage == later.name && shards[index].isComplete {
+            for index in shards.indices where shards[index].id.stage == later.name {
+                // So does whoever runs once, after what is reopened.
+                if later.hasEnding { shards[index].owner = nil }
+                guard shards[index].isComplete else { continue }
                 shards[index].isComplete = false
                 shards[index].wasReopened = true
             }
