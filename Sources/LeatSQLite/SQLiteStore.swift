@@ -257,7 +257,7 @@ public final class SQLiteStore: Store {
             }
             if !hasBegun { try connection.execute("BEGIN IMMEDIATE") }
         } catch {
-            throw noted(leatError(error, path: name, holder: queue?.holder, on: connection.handle))
+            throw noted(leatError(error, path: name, holder: file?.writerProcess, on: connection.handle))
         }
         // The time is taken under the lock: a step that waited for it must not judge leases by an older clock.
         let transaction = Transaction(store: self, database: database, sql: connection)

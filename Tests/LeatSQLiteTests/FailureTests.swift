@@ -120,12 +120,14 @@ struct ExaminationTests {
 
     @Test("a read mark in the list of locks is a reader, another lock is none")
     func readers() {
-        #expect(LogReaders.reader("1: POSIX  ADVISORY  READ 4711 08:01:131 124 124\n", ofInode: 131) == 4711)
-        #expect(LogReaders.reader("1: POSIX  ADVISORY  READ 4711 08:01:131 128 128\n", ofInode: 131) == nil)
-        #expect(LogReaders.reader("1: POSIX  ADVISORY  WRITE 4711 08:01:131 124 124\n", ofInode: 131) == nil)
-        #expect(LogReaders.reader("1: POSIX  ADVISORY  READ 4711 08:01:132 124 124\n", ofInode: 131) == nil)
-        #expect(LogReaders.reader("1: -> POSIX  ADVISORY  READ 4711 08:01:131 124 124\n", ofInode: 131) == nil)
-        #expect(LogReaders.reader("1: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF\n", ofInode: 131) == nil)
-        #expect(LogReaders.reader("", ofInode: 131) == nil)
+        func reader(_ line: String) -> Int32? { LogLocks.holder(line, ofInode: 131, mode: "READ", bytes: 123...127) }
+
+        #expect(reader("1: POSIX  ADVISORY  READ 4711 08:01:131 124 124\n") == 4711)
+        #expect(reader("1: POSIX  ADVISORY  READ 4711 08:01:131 128 128\n") == nil)
+        #expect(reader("1: POSIX  ADVISORY  WRITE 4711 08:01:131 124 124\n") == nil)
+        #expect(reader("1: POSIX  ADVISORY  READ 4711 08:01:132 124 124\n") == nil)
+        #expect(reader("1: -> POSIX  ADVISORY  READ 4711 08:01:131 124 124\n") == nil)
+        #expect(reader("1: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF\n") == nil)
+        #expect(reader("") == nil)
     }
 }

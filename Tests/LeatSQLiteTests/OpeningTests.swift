@@ -22,6 +22,29 @@ struct OpeningTests {
         }
     }
 
+    @Test(
+        "refuses a database that is missing or empty while its log is there, and touches neither",
+        arguments: [false, true])
+    func logAlone(isEmpty: Bool) async throws {
+        let copy = try Fixture()
+        do {
+            let store = try await fixture.linear()
+            try await store.fill(3)
+            // As a killed process leaves them.
+            try FileManager.default.copyItem(atPath: fixture.path + "-wal", toPath: copy.path + "-wal")
+            if isEmpty { try Data().write(to: URL(filePath: copy.path)) }
+        }
+        let log = try Data(contentsOf: URL(filePath: copy.path + "-wal"))
+        #expect(!log.isEmpty)
+
+        let error = await #expect(throws: LeatError.self) { try await copy.store() }
+
+        #expect(error?.code == .unsafePlace)
+        #expect(error?.message.contains("put the database back") == true)
+        #expect(try Data(contentsOf: URL(filePath: copy.path + "-wal")) == log)
+        #expect(FileManager.default.fileExists(atPath: copy.path) == isEmpty)
+    }
+
     @Test("makes the file for its owner alone, and the folder beside it")
     func modes() async throws {
         _ = try await fixture.store()

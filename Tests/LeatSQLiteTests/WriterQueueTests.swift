@@ -49,7 +49,7 @@ struct WriterQueueTests {
                 }
             }
             group.addTask {
-                while store.writerQueue?.holder == nil { await Task.yield() }
+                while store.file?.writerProcess == nil { await Task.yield() }
                 try await other.writing { try $0.execute(sql: "INSERT INTO written VALUES (1)") }
             }
             try await group.waitForAll()

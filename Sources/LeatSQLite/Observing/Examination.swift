@@ -39,35 +39,48 @@ extension SQLiteStore {
         let space = FreeSpace(of: file.path)
         return Examination(
             fileSystem: DatabaseFile.fileSystem(of: file.path), free: space?.free, kept: self.space?.kept(of: space),
-            log: file.logBytes, readers: file.logIndexInode.flatMap { LogReaders.processes(ofInode: $0) })
+            log: file.logBytes, readers: file.logIndexInode.flatMap { LogLocks.readers(ofInode: $0) })
     }
 }
 
-/// Who has a snapshot of the log.
-enum LogReaders {
-    /// SQLite's read marks are locks on bytes 123 to 127 of the `-shm` (https://sqlite.org/walformat.html, "WAL Locks").
-    private static let marks = 123...127
+/// Who holds SQLite's locks on the log: those on bytes of the `-shm` (https://sqlite.org/walformat.html, "WAL Locks"), as Linux
+/// lists them in `/proc/locks` (proc(5)). Where the system does not list its locks, nobody is known.
+///
+/// The inode alone is compared, as file systems of several devices list another device than they tell.
+enum LogLocks {
+    private static let writer = 120
+    private static let readers = 123...127
 
-    /// - Returns: `nil` where the system does not list its locks (Linux does, in `/proc/locks`).
-    static func processes(ofInode inode: UInt64) -> [Int32]? {
-        guard let file = fopen("/proc/locks", "re") else { return nil }
-        defer { fclose(file) }
-        var found: Set<Int32> = []
-        var line = [CChar](repeating: 0, count: 256)
-        while fgets(&line, Int32(line.count), file) != nil {
-            let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            if let process = reader(text, ofInode: inode), process != getpid() { found.insert(process) }
-        }
-        return found.sorted()
+    /// Who has the write lock just now.
+    static func writer(ofInode inode: UInt64) -> Int32? {
+        lines?.lazy.compactMap { holder($0, ofInode: inode, mode: "WRITE", bytes: writer...writer) }.first
+    }
+
+    /// Who has a snapshot of the log, this process left out; `nil` where it can't be told.
+    static func readers(ofInode inode: UInt64) -> [Int32]? {
+        guard let lines else { return nil }
+        let found = lines.compactMap { holder($0, ofInode: inode, mode: "READ", bytes: readers) }
+        return Set(found).subtracting([getpid()]).sorted()
     }
 
     /// `1: POSIX  ADVISORY  READ 4711 08:01:131 124 124`; who waits has `->` in the second place.
-    static func reader(_ line: String, ofInode inode: UInt64) -> Int32? {
+    static func holder(_ line: String, ofInode inode: UInt64, mode: String, bytes: ClosedRange<Int>) -> Int32? {
         let words = line.split { $0 == " " || $0 == "\n" }
-        guard words.count >= 8, words[1] == "POSIX", words[3] == "READ", words[5].hasSuffix(":\(inode)"),
-            let first = Int(words[6]), let last = Int(words[7]), marks.overlaps(first...max(first, last))
+        guard words.count >= 8, words[1] == "POSIX", words[3] == mode, words[5].hasSuffix(":\(inode)"),
+            let first = Int(words[6]), let last = Int(words[7]), bytes.overlaps(first...max(first, last))
         else { return nil }
         return Int32(words[4])
+    }
+
+    private static var lines: [String]? {
+        guard let file = fopen("/proc/locks", "re") else { return nil }
+        defer { fclose(file) }
+        var lines: [String] = []
+        var line = [CChar](repeating: 0, count: 256)
+        while fgets(&line, Int32(line.count), file) != nil {
+            lines.append(String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self))
+        }
+        return lines
     }
 }
 

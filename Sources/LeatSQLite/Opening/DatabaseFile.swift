@@ -49,6 +49,7 @@ struct DatabaseFile: Sendable {
     init(_ given: String, creating: Bool) throws {
         path = try Self.realPath(given)
         try Self.refuseNetworkFileSystem(path)
+        try Self.refuseLogAlone(path, given)
         var status = stat()
         if lstat(path, &status) != 0 {
             guard creating else {
@@ -91,6 +92,9 @@ struct DatabaseFile: Sendable {
     /// The inode of the file in which SQLite's locks on the log are.
     var logIndexInode: UInt64? { Self.identity(of: path + "-shm")?.inode }
 
+    /// The process that is writing just now, for messages; `nil` where the system does not tell.
+    var writerProcess: Int32? { logIndexInode.flatMap { LogLocks.writer(ofInode: $0) } }
+
     /// Whether the path, or that of the log, names another file than the one that was opened, or none.
     ///
     /// What is committed to a log without a name is seen by those alone that have it open, and lost with them. SQLite
@@ -120,6 +124,21 @@ struct DatabaseFile: Sendable {
         defer { free(real) }
         let base = String(cString: real)
         return (base == "/" ? "" : base) + "/" + name
+    }
+
+    /// A log beside a database that is missing or empty: SQLite would begin it anew, and what was in it would be gone.
+    private static func refuseLogAlone(_ path: String, _ given: String) throws {
+        func size(_ path: String) -> Int64 {
+            var status = stat()
+            return lstat(path, &status) == 0 ? Int64(status.st_size) : 0
+        }
+        // In this order: who makes a database beside us writes it before its log.
+        let log = size(path + "-wal")
+        guard log > 0, size(path) == 0 else { return }
+        throw LeatError(
+            .unsafePlace,
+            "The database \(printable(given)) is missing or empty, but its log '\(printable(given))-wal' of \(log) bytes is there, and opening it would lose what that holds; put the database back beside it, or move the log away too."
+        )
     }
 
     private static func check(_ status: stat, _ given: String) throws {

@@ -77,25 +77,6 @@ final class WriterQueue: Sendable {
     }
 
     func leave() { flock(descriptor, LOCK_UN) }
-
-    /// The process that is writing just now, for messages; `nil` where the system does not tell.
-    ///
-    /// Linux lists its locks in `/proc/locks` with the holder's number and the file's inode (proc(5)). The device
-    /// is not compared, as file systems of several devices list another than they tell.
-    var holder: Int32? {
-        var status = stat()
-        guard fstat(descriptor, &status) == 0, let file = fopen("/proc/locks", "re") else { return nil }
-        defer { fclose(file) }
-        var line = [CChar](repeating: 0, count: 256)
-        while fgets(&line, Int32(line.count), file) != nil {
-            let text = String(decoding: line.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            // `1: FLOCK  ADVISORY  WRITE 4711 08:01:131 0 EOF`; who waits has `->` in the second place.
-            let words = text.split(separator: " ")
-            guard words.count >= 6, words[1] == "FLOCK", words[5].hasSuffix(":\(status.st_ino)") else { continue }
-            return Int32(words[4])
-        }
-        return nil
-    }
 }
 
 /// One writer's turn: given, or given up, whichever comes first.
