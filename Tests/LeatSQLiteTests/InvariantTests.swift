@@ -134,6 +134,21 @@ struct InvariantTests {
         #expect(try await store.reap(supervisor: nil).map(\.worker) == [worker])
     }
 
+    @Test("invariant 8: a long transaction leaves a worker whose lease was almost over a whole one")
+    func longAtTheEnd() async throws {
+        let store = try await fixture.linear()
+        let worker = try await store.worker("change")
+        let time = fixture.time
+        time.advance(by: store.terms.duration - .milliseconds(100))
+
+        try await store.prepare { [terms = store.terms] _ in time.advance(by: terms.heartbeat * 2) }
+        // All who have waited are served before it.
+        time.advance(by: store.terms.duration - .milliseconds(100))
+
+        #expect(try await store.reap(supervisor: nil).isEmpty)
+        #expect(try store.beat(worker) == .alive)
+    }
+
     @Test("invariant 8: a lease that looked over while a long transaction ran is judged again under the lock")
     func longTransactionAndReaper() async throws {
         let store = try await fixture.linear()

@@ -83,11 +83,12 @@ struct Transaction {
     }
 
     /// Gives the duration of a long transaction to every worker and lease that was live when it began: while it held the
-    /// lock nothing could be renewed.
+    /// lock nothing could be renewed. A worker has at least a whole lease from now, since its heartbeat stands in the queue
+    /// of all who have waited as long.
     func lengthenLeases() throws {
         guard wasLong else { return }
         let lasted = time.instant - began
-        try sql(Self.lengthenQuery).run(.int(lasted), .text(time.bootID), .int(began))
+        try sql(Self.lengthenQuery).run(.int(lasted), .text(time.bootID), .int(began), .int(began + lasted))
         try sql(Self.lengthenLeasesQuery).run(
             .int(lasted), .text(time.bootID), .int(began), .int((lasted + 999_999) / 1_000_000), .int(now))
     }
@@ -97,7 +98,7 @@ struct Transaction {
 
     private static let lengthenQuery = Query(
         """
-        UPDATE leat_workers SET expires_at = expires_at + ?1
+        UPDATE leat_workers SET expires_at = max(expires_at + ?1, ?4 + coalesce(lease_ms, 0) * 1000000)
         WHERE ended_at IS NULL AND boot = ?2 AND expires_at >= ?3
         """)
 
