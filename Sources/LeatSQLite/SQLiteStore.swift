@@ -317,7 +317,7 @@ public final class SQLiteStore: Store {
                             }
                             return try body(connection)
                         } catch {
-                            throw leatError(error, path: name, on: database.sqliteConnection)
+                            throw noted(leatError(error, path: name, on: database.sqliteConnection))
                         }
                     })
             }

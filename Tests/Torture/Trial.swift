@@ -1,5 +1,6 @@
 import Foundation
 public import LeatTesting
+import Synchronization
 
 /// One row of the fault tests: how often it is tried, what its random choices follow from, and what was found.
 ///
@@ -19,6 +20,7 @@ public final class Trial: Sendable {
     /// What the random choices follow from. A failure must print it.
     public let seed: UInt64
     private let unit: String
+    private let breaches = Atomic(0)
     private let began = ContinuousClock.now
 
     /// Whether the whole size is asked for.
@@ -37,7 +39,10 @@ public final class Trial: Sendable {
 
     public var generator: SeededGenerator { SeededGenerator(seed: seed) }
 
-    /// Writes the row of this trial.
+    /// Counts what must not have been, for the row: a test fails by its own issues, and a row is read by itself.
+    public func breach(_ count: Int) { breaches.add(count, ordering: .relaxed) }
+
+    /// Writes the row of this trial, with the number of breaches.
     ///
     /// - Parameters:
     ///   - tried: how many there were.
@@ -45,17 +50,12 @@ public final class Trial: Sendable {
     public func finish(_ tried: Int, finding: String) throws {
         guard let path = ProcessInfo.processInfo.environment["LEAT_TORTURE_REPORT"], !path.isEmpty else { return }
         let seconds = (ContinuousClock.now - began).components.seconds
+        let found = breaches.load(ordering: .relaxed)
+        let finding = found == 0 ? finding : "\(found) BREACHES; would be: \(finding)"
         let line = "\(name)\t\(tried) \(unit)\t\(finding)\t\(seconds) s\t\(seed)\n"
-        let file = try FileHandle(forWritingTo: Self.made(path))
-        defer { try? file.close() }
-        try file.seekToEnd()
+        // Two test programs may add to it at once.
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
         try file.write(contentsOf: Data(line.utf8))
-    }
-
-    private static func made(_ path: String) -> URL {
-        if !FileManager.default.fileExists(atPath: path) {
-            _ = FileManager.default.createFile(atPath: path, contents: nil)
-        }
-        return URL(filePath: path)
     }
 }

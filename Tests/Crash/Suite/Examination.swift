@@ -36,6 +36,7 @@ extension Scene {
         let log = try FileManager.default.attributesOfItem(atPath: database + "-wal")[.size] as? Int ?? 0
         if log > 64 << 20 { findings.append("the log has \(log) bytes") }
         guard !findings.isEmpty else { return check }
+        trial.breach(findings.count)
         Issue.record("\(findings.prefix(20).joined(separator: "\n"))\nseed \(trial.seed), \(keep())")
         return check
     }
