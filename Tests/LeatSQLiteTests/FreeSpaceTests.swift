@@ -74,6 +74,24 @@ struct FreeSpaceTests {
         #expect(try await store.lease("change", idle, upTo: 5)?.items.count == 5)
     }
 
+    @Test("has who works on a window settle what it holds, instead of waiting for the rest of it")
+    func windows() async throws {
+        let store = try await store()
+        try await store.install(Fixture.line)
+        try await store.fill(20)
+        let worker = try await store.worker("change")
+        let request = ClaimRequest("change", worker: worker, limit: 5, holding: .isIntended)
+        let lease = try #require(try await store.claim(request).lease)
+
+        free.mebibytes = 63
+        fixture.time.advance(by: .seconds(1))
+
+        #expect(try await store.claim(request) == .settleFirst)
+        #expect(try await store.commit(Step(.done, of: lease), next: nil) == nil)
+        let refusal = await #expect(throws: LeatError.self) { try await store.claim(request) }
+        #expect(refusal?.code == .diskFull)
+    }
+
     @Test("tells a stage with nothing left that it is finished")
     func finished() async throws {
         let store = try await store()

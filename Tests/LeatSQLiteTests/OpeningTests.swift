@@ -23,7 +23,7 @@ struct OpeningTests {
     }
 
     @Test(
-        "refuses a database that is missing or empty while its log is there, and touches neither",
+        "invariant 6: refuses a database that is missing or empty while its log is there, and touches neither",
         arguments: [false, true])
     func logAlone(isEmpty: Bool) async throws {
         let copy = try Fixture()

@@ -18,7 +18,7 @@ struct WriterQueueTests {
         return store
     }
 
-    @Test("holds nobody up behind one who has his turn and does not write")
+    @Test("invariant 7: holds no step and no heartbeat up behind one who has his turn and does not write")
     func stopped() async throws {
         let store = try await store()
         let worker = try await store.worker("change")

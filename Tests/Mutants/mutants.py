@@ -4,13 +4,15 @@
 Usage: mutants.py [NAME…]        all of them, or those that are named; --list names them
 
 Each mutant is the working tree with a few lines changed, in a copy of its own (.build-mutants), built, and held against
-the tests of the size that `make test` runs. One that survives means that a test is blind; the exit status is then 1.
+a suite of those that `make test` runs. One that survives means that a test is blind; the exit status is then 1.
 Lines that are not found any more mean that the mutant has to follow the code: exit status 2, before anything is built.
 """
 
+import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPY = ROOT / ".build-mutants" / "tree"
 BUILD = ROOT / ".build-mutants" / "build"
+TIMED_OUT = "ended after 900 s"
 SQL = "Sources/LeatSQLite/Transaction/"
 
 # What every store must do, each demand a sentence.
@@ -155,9 +158,16 @@ def put(name, content):
 
 
 def run(*command, seconds=None):
-    return subprocess.run(
+    """Runs to the end, or kills it with all that it has started."""
+    process = subprocess.Popen(
         command, cwd=COPY, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        timeout=seconds)
+        start_new_session=True)
+    try:
+        output = process.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        output = process.communicate()[0] + f"\n{TIMED_OUT}"
+    return subprocess.CompletedProcess(command, process.returncode, output)
 
 
 def build():
@@ -166,11 +176,7 @@ def build():
 
 def test(filter):
     """A mutant may well hang a test that has no limit of its own."""
-    command = ["swift", "test", "--skip-build", "--scratch-path", str(BUILD), "--filter", filter]
-    try:
-        return run(*command, seconds=900)
-    except subprocess.TimeoutExpired as error:
-        return subprocess.CompletedProcess(command, 1, (error.stdout or b"").decode(errors="replace"))
+    return run("swift", "test", "--skip-build", "--scratch-path", str(BUILD), "--filter", filter, seconds=900)
 
 
 def failed(output):
@@ -214,10 +220,14 @@ def main():
         caught = failed(result.stdout)
         for path in changes[mutant.name]:
             put(path, (ROOT / path).read_bytes())
+        # Another end of the command says nothing of the tests.
+        ended = next((word for word in (TIMED_OUT, "unexpected signal") if word in result.stdout), None)
+        if result.returncode != 0 and not caught and not ended:
+            fail(2, f"The tests of mutant '{mutant.name}' did not run:\n{result.stdout[-4000:]}")
         if result.returncode == 0:
             told = "SURVIVED"
         else:
-            told = f"caught by {len(caught)}: {caught[0]}" if caught else "caught: the tests ended with it"
+            told = f"caught by {len(caught)}: {caught[0]}" if caught else f"caught: {ended}"
         rows.append((mutant, result.returncode != 0))
         print(f"{mutant.name:22} invariant {mutant.invariant:2}  {mutant.breaks}\n    {told} "
               f"({time.monotonic() - began:.0f} s)", flush=True)

@@ -27,7 +27,7 @@ public final class Trial: Sendable {
     public static let isFull = ProcessInfo.processInfo.environment["LEAT_TORTURE"].map { !$0.isEmpty } ?? false
 
     /// Within what an answer must come. The small size shares its cores with other suites, so that only what hangs is told
-    /// from what waits for a core; the whole one runs alone.
+    /// from what waits for a core; in the whole one what must answer so soon has them for itself.
     public static let soon = isFull ? Duration.seconds(2) : .seconds(60)
 
     public init(_ name: String, ci: Int, full: Int, of unit: String) {

@@ -68,8 +68,8 @@ final class Heartbeat: Sendable {
     /// In a simulation, where one thread does all in turn, as tasks that follow its clock.
     func during<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
         if let time = store.time as? any PacedTime { return try await during(work, by: time) }
-        try begin()
         do {
+            try begin()
             let value = try await work()
             await end()
             return value

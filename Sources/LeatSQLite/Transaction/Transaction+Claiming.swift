@@ -22,7 +22,8 @@ extension Transaction {
             if try isSettled(stage, queue) { return .finished }
             // Who holds something goes on with that, and asks again; who does not has nothing better to do than wait.
             guard gate.holdsLease else { throw shortage }
-            return .nothing(until: now + 1000)
+            // A window would wait for items that nobody is given, and what it holds is what the room is kept for.
+            return isIntended ? .settleFirst : .nothing(until: now + 1000)
         }
         let (allowed, wait) = try allowance(of: stage)
         guard allowed > 0 else {

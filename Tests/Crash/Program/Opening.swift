@@ -43,7 +43,10 @@ enum Opening {
         guard descriptor >= 0, write(descriptor, "x", 1) == 1 else { fatalError("\(path) can't be written") }
         defer { close(descriptor) }
         var status = stat()
+        // One that has failed does not come.
+        let end = ContinuousClock.now + .seconds(60)
         repeat {
+            guard ContinuousClock.now < end else { fatalError("not all processes came to round \(round)") }
             usleep(200)
             fstat(descriptor, &status)
         } while Int(status.st_size) < (round + 1) * processes

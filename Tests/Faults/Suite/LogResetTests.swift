@@ -26,10 +26,7 @@ extension Faults {
             let trial = Trial("WAL reset, forced", ci: 10, full: 10, of: "checkpoints")
             var bad = 0
             for _ in 0..<trial.count {
-                let scene = try Scene()
-                let store = try await SQLiteStore.open(scene.database)
-                try await store.install(Workload.plan())
-                let writer = try scene.writer()
+                let (scene, store, writer) = try await Scene.ruled()
                 // All of it is copied: a writer may begin the log anew.
                 try await store.checkpoint()
 
@@ -61,10 +58,7 @@ extension Faults {
             let trial = Trial("WAL reset, forced on a log that is all copied", ci: 10, full: 10, of: "checkpoints")
             var bad = 0
             for _ in 0..<trial.count {
-                let scene = try Scene()
-                let store = try await SQLiteStore.open(scene.database)
-                try await store.install(Workload.plan())
-                let writer = try scene.writer()
+                let (scene, store, writer) = try await Scene.ruled()
                 // Its connection has read the index, which another one's checkpoint then leaves behind.
                 try await store.checkpoint()
                 // A long log: what is written over it is shorter than what was copied of it.
@@ -144,6 +138,14 @@ private struct Scene {
         } catch let error as DatabaseError {
             return ["\(error)"]
         }
+    }
+
+    /// A scene whose database is Leat's, and beside its store a writer who keeps no rule.
+    static func ruled() async throws -> (Scene, SQLiteStore, Stranger) {
+        let scene = try Scene()
+        let store = try await SQLiteStore.open(scene.database)
+        try await store.install(Workload.plan())
+        return (scene, store, try scene.writer())
     }
 
     /// A connection that has filled the log with a table of its own.

@@ -60,6 +60,7 @@ extension Faults {
             _ count: Int, seed: UInt64, variables: [String: String] = [:], ignoringSyncs: Bool = false
         ) async throws -> Found {
             var generator = SeededGenerator(seed: seed)
+            let isControl = ignoringSyncs || !variables.isEmpty
             var found = Found()
             while found.images < count {
                 let scene = try FaultScene()
@@ -74,16 +75,18 @@ extension Faults {
                         disk.take(recording.records[position])
                         position += 1
                     }
+                    let image = try FaultScene()
                     let findings = try await judge(
-                        disk.cut(using: &generator), told: recording.told(before: moment),
+                        disk.cut(using: &generator), in: image, told: recording.told(before: moment),
                         toTheEnd: found.images % 10 == 0)
                     found.images += 1
                     if !findings.lost.isEmpty { found.lost += 1 }
                     if !findings.corrupt.isEmpty { found.corrupt += 1 }
                     if !findings.unexpected.isEmpty { found.unexpected += 1 }
-                    if !findings.isGood, found.examples.count < 3 {
-                        found.examples.append("cut \(moment): \(findings)")
-                    }
+                    let isExample = !findings.isGood && found.examples.count < 3
+                    if isExample { found.examples.append("cut \(moment): \(findings), files at \(image.database)") }
+                    // What a control breaks is what must be.
+                    if !isExample || isControl { image.remove() }
                 }
                 scene.remove()
             }
@@ -107,10 +110,8 @@ extension Faults {
         }
 
         private func judge(
-            _ files: [String: Data], told: Set<Testimony>, toTheEnd: Bool
+            _ files: [String: Data], in image: FaultScene, told: Set<Testimony>, toTheEnd: Bool
         ) async throws -> Findings {
-            let image = try FaultScene()
-            defer { image.remove() }
             for (suffix, bytes) in files where !suffix.hasSuffix("-shm") {
                 try bytes.write(to: URL(filePath: image.database + suffix))
             }
