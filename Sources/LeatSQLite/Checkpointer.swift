@@ -28,6 +28,7 @@ final class Checkpointer: Sendable {
     private let state = Mutex(State())
     private let writerQueue: WriterQueue
     private let damage: Damage
+    private let space: SpaceGuard?
 
     private struct State {
         var connection: DatabaseQueue?
@@ -47,11 +48,16 @@ final class Checkpointer: Sendable {
     private static let longest = Duration.seconds(10)
     /// How long it waits for the writers: one that has stopped there keeps only the rest of the log from being copied.
     private static let turn = Duration.seconds(1)
+    /// In bytes: less is not worth a write each second while everybody waits for room.
+    private static let smallLog: Int64 = 64 << 10
     /// In nanoseconds.
     private static let patience: Int64 = 1_000_000_000
 
-    init(file: DatabaseFile, deadline: Duration, time: any TimeSource, damage: Damage) throws {
+    init(
+        file: DatabaseFile, deadline: Duration, time: any TimeSource, damage: Damage, space: SpaceGuard? = nil
+    ) throws {
         self.damage = damage
+        self.space = space
         writerQueue = try WriterQueue(path: file.writerLock)
         self.file = file
         self.deadline = deadline
@@ -79,6 +85,12 @@ final class Checkpointer: Sendable {
             return !state.isTimerSet
         }
         if isFirst { setTimer() }
+    }
+
+    /// There is too little room: the log is copied, and cut, if it holds any that is worth it.
+    func roomIsWanted() {
+        guard file.logBytes > Self.smallLog else { return }
+        workWasCommitted()
     }
 
     private func setTimer() {
@@ -137,16 +149,30 @@ final class Checkpointer: Sendable {
             guard left <= Self.pages else { return state.withLock { $0.pausesUntil = now + Self.patience } }
             writerQueue.enter(within: Self.turn) { false }
             defer { writerQueue.leave() }
-            if try copy(database) > 0 { state.withLock { $0.pausesUntil = now + Self.patience } }
+            guard try copy(database) == 0 else { return state.withLock { $0.pausesUntil = now + Self.patience } }
+            if space?.shortage(at: time.instant) != nil { try giveBack(database) }
         }
+    }
+
+    /// Gives the file system what the log, all copied, has room for: on a small disk that may be what the work waits for.
+    ///
+    /// The next commit begins the log anew, and cuts it to the limit (https://sqlite.org/pragma.html#pragma_journal_size_limit)
+    /// unless a reader is in it; so no checkpoint resets it, and the rule holds.
+    private func giveBack(_ database: Database) throws {
+        let limit = try Int.fetchOne(database, sql: "PRAGMA journal_size_limit") ?? -1
+        try database.execute(sql: "PRAGMA journal_size_limit = 0")
+        defer {
+            // It fails only where the connection can do nothing more.
+            try? database.execute(sql: "PRAGMA journal_size_limit = \(limit)")
+        }
+        try noteBeginning(database)
     }
 
     /// The rule: a write of our own, and the checkpoint at once.
     ///
     /// - Returns: how many pages of the log are still to be copied.
     private func copy(_ database: Database) throws -> Int {
-        try database.execute(
-            sql: "UPDATE leat_checkpoint SET begun_at = ?, count = count + 1", arguments: [time.wallClock])
+        try noteBeginning(database)
         guard let handle = database.sqliteConnection else { return 0 }
         var inLog: Int32 = 0
         var copied: Int32 = 0
@@ -154,6 +180,11 @@ final class Checkpointer: Sendable {
         // BUSY: a reader keeps a part from being copied; the next time copies it.
         guard code == SQLITE_OK || code == SQLITE_BUSY else { throw SQLFailure(handle) }
         return Int(inLog - copied)
+    }
+
+    private func noteBeginning(_ database: Database) throws {
+        try database.execute(
+            sql: "UPDATE leat_checkpoint SET begun_at = ?, count = count + 1", arguments: [time.wallClock])
     }
 
     private var now: Int64 { Int64(DispatchTime.now().uptimeNanoseconds) }

@@ -19,15 +19,11 @@ extension SQLiteStore {
     /// - Important: Nobody else can write meanwhile: no network calls, no waiting. `body` may neither commit nor roll
     ///   back; what it throws undoes all of it.
     public func writing<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
-        do {
-            return try await write(countingAsWork: true, isUsers: true) { transaction in
-                switch try transaction.callingOut({ try body(transaction.database) }) {
-                case .success(let result): return result
-                case .failure(let error): throw UsersError(error: error)
-                }
+        try await write(countingAsWork: true, isUsers: true) { transaction in
+            switch try transaction.callingOut({ try body(transaction.database) }) {
+            case .success(let result): return result
+            case .failure(let error): throw UsersError(error: UsersError.thrown(error))
             }
-        } catch let error as UsersError {
-            throw error.error
         }
     }
 
@@ -112,11 +108,6 @@ extension SQLiteStore {
     private static func file(of db: Database) throws -> String? {
         try String.fetchOne(db, sql: "SELECT file FROM pragma_database_list WHERE name = 'main'")
     }
-}
-
-/// What a user's own code threw, on its way out of a transaction: it is not the store's to explain.
-private struct UsersError: Error {
-    let error: any Error
 }
 
 /// What a transaction on somebody else's connection needs of us.

@@ -63,7 +63,7 @@ extension SQLiteStore {
     }
 
     public func fullOutput(of stage: StageName) async throws -> QueueName? {
-        if let shortage = space?.shortage(at: time.instant) { throw shortage }
+        if let shortage = lackOfRoom { throw shortage }
         return try await write { try $0.fullOutput(of: $0.stage(stage)) }
     }
 

@@ -69,7 +69,9 @@ public final class SQLiteStore: Store {
         self.deadline = deadline
         self.time = time
         self.terms = terms
-        checkpointer = try file.map { try Checkpointer(file: $0, deadline: deadline, time: time, damage: damage) }
+        checkpointer = try file.map {
+            try Checkpointer(file: $0, deadline: deadline, time: time, damage: damage, space: space)
+        }
         writerQueue = try file.map { try WriterQueue(path: $0.writerLock) }
         heartbeatQueue = try file.map { try WriterQueue(path: $0.writerLock) }
         shared = Mutex(Shared())
@@ -176,7 +178,7 @@ public final class SQLiteStore: Store {
                 return store
             }
         } catch {
-            throw leatError(error, path: path)
+            throw leatError(error, path: path, isOpening: true)
         }
     }
 
@@ -272,7 +274,8 @@ public final class SQLiteStore: Store {
         } catch {
             _ = connection.rings.take()
             // FULL, IOERR and INTERRUPT may have rolled it back already (https://sqlite.org/lang_transaction.html).
-            let told = noted(leatError(error, path: name, on: connection.handle))
+            let told =
+                (error as? UsersError)?.error ?? noted(leatError(error, path: name, on: connection.handle))
             if connection.isInTransaction { isUsers ? try database.rollback() : try connection.execute("ROLLBACK") }
             lengthenLeases(after: transaction)
             throw told
@@ -376,6 +379,13 @@ public final class SQLiteStore: Store {
 
     /// Why no new work is begun just now, as a sentence: there is too little room.
     package var shortage: String? { space?.shortage(at: time.instant)?.message }
+
+    /// The same for who would begin some. It has the log give back what it does not need, which may be what he waits for.
+    var lackOfRoom: LeatError? {
+        guard let error = space?.shortage(at: time.instant) else { return nil }
+        checkpointer?.roomIsWanted()
+        return error
+    }
 
     /// Copies the log into the database under the checkpoint rule, if no other process is at it.
     ///

@@ -76,6 +76,8 @@ package final class Supervisor: Service {
         /// Workers whose ending has been seen, and those of earlier runs: another process may have their number.
         var seen: Set<WorkerID> = []
         var outcome: Outcome?
+        /// What a worker has found: nothing more is written.
+        var damage: LeatError?
         /// Places whose workers chaos has sent SIGKILL, and how many have died of it.
         var struck: Set<Slot> = []
         var killed = 0
@@ -254,6 +256,7 @@ package final class Supervisor: Service {
     /// Every call of the store once the run has begun: neither a full disk nor a long transaction ends it.
     private func patiently<Value>(_ work: () async throws -> Value) async throws -> Value {
         try await patience {
+            if let damage = state.withLock({ $0.damage }) { throw damage }
             try check()
             return try await work()
         }
@@ -292,7 +295,7 @@ package final class Supervisor: Service {
         do {
             let termination = try await ChildProcess.run(command) { self.register($0, in: slot) }
             // Others would only write more into it.
-            if termination == .exited(ReservedStatus.damaged) { throw damage(found: slot, log: command.log) }
+            if termination == .exited(ReservedStatus.damageFound) { throw damage(found: slot, log: command.log) }
             ending = self.ending(of: termination)
         } catch let error as LeatError where error.code != .damaged {
             ending = .crashed(error.description)
@@ -315,10 +318,12 @@ package final class Supervisor: Service {
     }
 
     private func damage(found slot: Slot, log: String) -> LeatError {
-        LeatError(
+        let error = LeatError(
             .damaged,
             "A worker (\(slot)) found the database damaged, or its disk failing, so the run was ended and nothing more is written; its log \(printable(log)) says what it found. Keep the file with its -wal as it is."
         )
+        state.withLock { $0.damage = error }
+        return error
     }
 
     private func register(_ child: ChildProcess, in slot: Slot) {

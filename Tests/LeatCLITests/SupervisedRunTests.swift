@@ -98,7 +98,7 @@ struct SupervisedRunTests {
     func damaged() async throws {
         let database = try await OpenStore.open(path, creating: true)
         let begun = folder.path("begun")
-        let supervisor = try supervisor(database, "echo >> '\(begun)'; exit \(ReservedStatus.damaged)")
+        let supervisor = try supervisor(database, "echo >> '\(begun)'; exit \(ReservedStatus.damageFound)")
 
         let error = await #expect(throws: LeatError.self) { try await supervisor.run() }
 
@@ -106,6 +106,18 @@ struct SupervisedRunTests {
         #expect(error?.message.contains("found the database damaged") == true)
         // One of each stage at most.
         #expect(try String(contentsOfFile: begun, encoding: .utf8).count <= 2)
+    }
+
+    @Test("charges a stage whose function ends its process by the status of a damaged database")
+    func functionsOwnStatus() async throws {
+        let database = try await OpenStore.open(path, creating: true)
+        let supervisor = try supervisor(database, "exit \(ReservedStatus.damaged)")
+
+        try await supervisor.run()
+
+        let make = try #require(supervisor.outcome?.stages.first { $0.stage == "make" })
+        #expect(make.state == .failed)
+        #expect(make.reason?.contains("status 74") == true)
     }
 
     @Test("suspects no worker that it ended because of an error of the store")
@@ -137,6 +149,39 @@ struct SupervisedRunTests {
 
         await #expect(throws: LeatError.self) { try await run.value }
         #expect(try await database.store.workers().first { $0.id == worker }?.ending == "stopped")
+    }
+
+    @Test("writes nothing more, not even how its workers ended, once one of them has found damage")
+    func silence() async throws {
+        let database = try await OpenStore.open(path, creating: true)
+        let (looks, sender) = AsyncStream.makeStream(of: Void.self)
+        let armed = folder.path("armed")
+        // The first works on and on; the other finds damage when it is told to.
+        let supervisor = try supervisor(
+            database,
+            """
+            if mkdir '\(folder.path("first"))' 2>&-; then echo $$; exec sleep 1000; fi
+            until test -e '\(armed)'; do sleep 0.01; done
+            exit \(ReservedStatus.damageFound)
+            """, observe: { _ in sender.yield() })
+        let run = Task { try await supervisor.run() }
+        var first: (stage: StageName, pid: Int32)?
+        for await _ in looks {
+            for stage in ["make", "use"] as [StageName] {
+                let log = try? String(contentsOfFile: database.folder + "/logs/\(stage)-1.log", encoding: .utf8)
+                if let log, log.hasSuffix("\n"), let pid = Int32(log.dropLast()) { first = (stage, pid) }
+            }
+            if first != nil { break }
+        }
+        let (stage, pid) = try #require(first)
+        let worker = try await database.store.enroll(Enrollment(stage: stage, pid: pid, supervisor: getpid()))
+
+        try Data().write(to: URL(fileURLWithPath: armed))
+
+        let error = await #expect(throws: LeatError.self) { try await run.value }
+        #expect(error?.code == .damaged)
+        let row = try #require(try await database.store.workers().first { $0.id == worker })
+        #expect(row.ending == nil)
     }
 
     @Test("tells, when a stage is restarted, who starts its workers")

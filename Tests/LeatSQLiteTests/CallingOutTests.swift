@@ -1,3 +1,4 @@
+import CLeatSQLite
 import Foundation
 import GRDB
 import Leat
@@ -60,6 +61,71 @@ struct CallingOutTests {
         }
 
         #expect(try await store.states("raw") == [.leased, .leased])
+    }
+
+    /// Codes with which this store would wait, or stop all writes.
+    private static let othersErrors = [SQLITE_BUSY, SQLITE_FULL, SQLITE_CORRUPT, SQLITE_IOERR | 4 << 8] as [Int32]
+
+    @Test("fails its item by an error of a database of its own, which is none of this one", arguments: othersErrors)
+    func anotherDatabase(code: Int32) async throws {
+        let store = try await guarded(Fixture.line)
+        try await store.fill(2)
+        let lease = try #require(try await store.lease("change", try await store.worker("change")))
+        let error = DatabaseError(resultCode: ResultCode(rawValue: code))
+
+        let step = TransactionalStep(of: lease) { context, item in
+            try (context as! SQLiteContext).database.execute(
+                sql: "INSERT INTO parent VALUES (?)", arguments: [item.id.rawValue])
+            if item.id == lease.items[0].id { throw error }
+            return []
+        }
+        _ = try await store.commit(step, next: nil)
+
+        #expect(try await store.states("raw") == [.waiting, .done])
+        #expect(try await store.reading { try Int.fetchAll($0, sql: "SELECT id FROM parent") } == [2])
+    }
+
+    /// Ways to write that GRDB has; each leaves its statement in another state.
+    private static let ways: [@Sendable (Database) throws -> Void] = [
+        { try $0.execute(sql: "CREATE TABLE big AS SELECT zeroblob(100000) AS x") },
+        { try $0.cachedStatement(sql: "CREATE TABLE big AS SELECT zeroblob(100000) AS x").execute() },
+        { _ = try Int.fetchOne($0, sql: "INSERT INTO kept VALUES (zeroblob(100000)) RETURNING length(x)") },
+        { _ = try Row.fetchCursor($0, sql: "INSERT INTO kept VALUES (zeroblob(100000)) RETURNING x").next() },
+    ]
+
+    @Test("takes this database's own want of room for the store's, however it was met", arguments: ways.indices)
+    func ownDatabase(way: Int) async throws {
+        let store = try await guarded(Fixture.line)
+        try await store.prepare { try ($0 as! SQLiteContext).database.execute(sql: "CREATE TABLE kept (x BLOB)") }
+        try await store.fill(1)
+        let lease = try #require(try await store.lease("change", try await store.worker("change")))
+
+        let step = TransactionalStep(of: lease) { context, _ in
+            let database = (context as! SQLiteContext).database
+            let pages = try #require(try Int.fetchOne(database, sql: "PRAGMA page_count"))
+            try database.execute(sql: "PRAGMA max_page_count = \(pages)")
+            try Self.ways[way](database)
+            return []
+        }
+        let error = await #expect(throws: LeatError.self) { try await store.commit(step, next: nil) }
+
+        #expect(error?.code == .diskFull)
+        #expect(try await store.states("raw") == [.leased])
+    }
+
+    @Test("throws such an error as it was where it is the step's", arguments: othersErrors)
+    func anotherDatabaseOfWhole(code: Int32) async throws {
+        let store = try await guarded(Fixture.line)
+        let error = DatabaseError(resultCode: ResultCode(rawValue: code))
+
+        let ways: [@Sendable () async throws -> Void] = [
+            { try await store.writing { _ in throw error } }, { try await store.prepare { _ in throw error } },
+        ]
+        for way in ways {
+            let thrown = await #expect(throws: DatabaseError.self) { try await way() }
+            #expect(thrown?.extendedResultCode.rawValue == code)
+        }
+        #expect(try await store.put([Output(.text("1"), to: "raw")]) == 1)
     }
 
     @Test(

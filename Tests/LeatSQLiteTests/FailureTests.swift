@@ -9,8 +9,12 @@ import Testing
 @Suite("An error of SQLite")
 struct FailureTests {
     private func code(_ code: Int32, _ systemError: Int32 = 0) -> LeatError.Code? {
+        told(code, systemError)?.code
+    }
+
+    private func told(_ code: Int32, _ systemError: Int32 = 0, isOpening: Bool = false) -> LeatError? {
         let failure = SQLFailure(code: code, message: "…", systemError: systemError)
-        return (leatError(failure, path: "x.db") as? LeatError)?.code
+        return leatError(failure, path: "x.db", isOpening: isOpening) as? LeatError
     }
 
     /// The extended codes of https://sqlite.org/rescode.html.
@@ -37,7 +41,12 @@ struct FailureTests {
             // ENOSPC of an fsync too: what it has dropped is not known.
             for systemError in [0, EIO, ENOSPC] { #expect(code(SQLITE_IOERR | call << 8, systemError) == .damaged) }
         }
-        #expect(code(SQLITE_NOTADB) == .foreignFile)
+        // What was ours when it was opened, and does not begin like a database any more, or ends too early.
+        for code in [SQLITE_NOTADB, SQLITE_IOERR | 2 << 8] as [Int32] {
+            #expect(self.code(code) == .damaged)
+            #expect(told(code)?.message.contains("'x.db' is damaged") == true)
+        }
+        #expect(told(SQLITE_NOTADB, isOpening: true)?.code == .foreignFile)
     }
 
     @Test("is the step's own for a constraint, and the store's for the rest")

@@ -92,6 +92,28 @@ struct FreeSpaceTests {
         #expect(refusal?.code == .diskFull)
     }
 
+    @Test("gets back what the log has room for, once all of it is copied")
+    func log() async throws {
+        let store = try await store()
+        try await store.install(Fixture.line)
+        for _ in 1...20 { try await store.fill(100) }
+        let log = try #require(store.file)
+        let size = log.logBytes
+        #expect(size > 100_000)
+
+        try await store.checkpoint()
+        #expect(log.logBytes >= size)
+
+        free.mebibytes = 1
+        fixture.time.advance(by: .seconds(1))
+        try await store.checkpoint()
+
+        #expect(log.logBytes < 20_000)
+        #expect(store.isFileReplaced == false)
+        #expect(try await store.status(of: "change")?.ready == 2000)
+        #expect(try await store.put([Output(.text("1"), to: "raw")]) == 1)
+    }
+
     @Test("tells a stage with nothing left that it is finished")
     func finished() async throws {
         let store = try await store()

@@ -192,7 +192,8 @@ extension Queue {
     ///   - duration: How long they stay this handle's, unless it renews the lease.
     ///   - patience: How long to wait for an item when none is ready.
     /// - Throws: ``LeatError/Code/tripped`` when the queue's breaker has, ``LeatError/Code/refused`` when a pipeline's stage
-    ///   takes from it, ``LeatError/Code/payload`` when none of its first items is a `Value`.
+    ///   takes from it, ``LeatError/Code/payload`` when none of its first items is a `Value`,
+    ///   ``LeatError/Code/diskFull`` when no room is left for new work, which is not waited for.
     ///
     /// Cost: one transaction, whatever the limit and however long the queue.
     public func claim(

@@ -185,6 +185,10 @@ final class Heartbeat: Sendable {
                 stop.ask()
                 onFatal(.fileReplaced)
             }
+        } catch let error as LeatError where error.code == .damaged {
+            // No step will succeed any more: what is in hand is the last.
+            logger.critical("\(error)")
+            stop.ask()
         } catch {
             // A beat that fails is made up for by the next; the lease lasts several.
             logger.warning("A heartbeat failed: \(error)")

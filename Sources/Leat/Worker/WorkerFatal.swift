@@ -33,4 +33,7 @@ public enum ReservedStatus {
     public static let internalError: Int32 = 40
     /// The database is damaged, or its disk failed: nobody is to write to it any more. `EX_IOERR` of sysexits(3).
     public static let damaged: Int32 = 74
+    /// The same, of a worker that tells its supervisor, which ends the whole run then. It is another number since a stage's
+    /// function may itself end its process with 74, which is that function's own failure.
+    public static let damageFound: Int32 = 174
 }

@@ -29,13 +29,15 @@ struct WorkerFileCommand: AsyncParsableCommand {
         let name = try stageName(stage, in: file.plan)
         var logger = ConsoleLog.logger("leat.command", level: .info, through: nil)
         logger[metadataKey: "stage"] = "\(name)"
-        let (database, pipeline) = try await file.open(
-            creating: place.supervisor == nil, opening: opening, host: .worker(logger))
-        // Of its supervisor's workers the run has spoken already.
-        if place.supervisor == nil { try await file.noteChanges(pipeline, on: database, say: StandardError.write) }
-        let run = WorkerRun(
-            stage: name, pipeline: pipeline, database: database, supervisor: place.supervisor,
-            lifeline: lifeline, log: place.log, limit: place.limit)
-        throw try await run.run().code
+        throw try await place.tellingSupervisor {
+            let (database, pipeline) = try await file.open(
+                creating: place.supervisor == nil, opening: opening, host: .worker(logger))
+            // Of its supervisor's workers the run has spoken already.
+            if place.supervisor == nil { try await file.noteChanges(pipeline, on: database, say: StandardError.write) }
+            let run = WorkerRun(
+                stage: name, pipeline: pipeline, database: database, supervisor: place.supervisor,
+                lifeline: lifeline, log: place.log, limit: place.limit)
+            return try await run.run()
+        }
     }
 }

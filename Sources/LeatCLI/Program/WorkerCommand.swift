@@ -28,14 +28,16 @@ struct WorkerCommand<Program: PipelineProgram>: AsyncParsableCommand {
         let defaults = try Program.pipeline
         let stage = try stageName(stage, in: defaults.plan)
         _ = try defaults.plan.parameters.changed(to: parameters.values())
-        // A supervisor's database is there. If it isn't any more, a new one would be run from nothing.
-        let database = try await opening.open(
-            database.path(for: defaults), creating: place.supervisor == nil)
-        let pipeline = try await parameters.pipeline(of: Program.self, defaults, on: database.store)
-        let run = WorkerRun(
-            stage: stage, pipeline: pipeline, database: database, supervisor: place.supervisor, lifeline: lifeline,
-            log: place.log, limit: place.limit)
-        throw try await run.run().code
+        throw try await place.tellingSupervisor {
+            // A supervisor's database is there. If it isn't any more, a new one would be run from nothing.
+            let database = try await opening.open(
+                database.path(for: defaults), creating: place.supervisor == nil)
+            let pipeline = try await parameters.pipeline(of: Program.self, defaults, on: database.store)
+            let run = WorkerRun(
+                stage: stage, pipeline: pipeline, database: database, supervisor: place.supervisor,
+                lifeline: lifeline, log: place.log, limit: place.limit)
+            return try await run.run()
+        }
     }
 }
 
@@ -50,4 +52,14 @@ struct WorkerPlaceOptions: ParsableArguments {
 
     /// Watches the supervisor from now on, if there is one.
     func lifeline() -> WorkerLifeline? { supervisor.map { _ in WorkerLifeline.watch() } }
+
+    /// Ends with a status of its own where a supervisor must learn that the database is damaged.
+    func tellingSupervisor(_ work: () async throws -> CommandStatus) async throws -> ExitCode {
+        do {
+            return try await work().code
+        } catch let error as LeatError where error.code == .damaged && supervisor != nil {
+            StandardError.write("error: \(error)")
+            return ExitCode(ReservedStatus.damageFound)
+        }
+    }
 }

@@ -100,6 +100,7 @@ struct Taking: Service {
     }
 
     private func claim(upTo limit: Int) async throws -> QueueClaim<[UInt8]> {
+        var isTold = false
         while true {
             do {
                 return try await cancelWhenGracefulShutdown { [queue, lease, isPatient] in
@@ -107,6 +108,10 @@ struct Taking: Service {
                 }
             } catch let error as LeatError where error.code == .busy && isPatient {
                 StandardError.write("Waiting, as \(error)")
+            } catch let error as LeatError where error.code == .diskFull && isPatient {
+                if !isTold { StandardError.write("Waiting, as \(error)") }
+                isTold = true
+                try await cancelWhenGracefulShutdown { try await Task.sleep(for: .seconds(1)) }
             }
         }
     }

@@ -1,7 +1,9 @@
+internal import Dispatch
 internal import Leat
 internal import LeatProcess
 internal import LeatSupervisor
 internal import Logging
+internal import Synchronization
 internal import UnixSignals
 
 #if canImport(Darwin)
@@ -60,15 +62,25 @@ struct ProgramRun: Sendable {
                         "--db", database.path, "--supervisor", "\(getpid())", "--log", log,
                     ] + opening + (selection.limit.map { ["--limit", "\($0)"] } ?? []), log: log)
             },
-            observe: { await display.show($0) })
+            observe: { [room = RoomWatch(database.shortage, logger)] in
+                room.look()
+                await display.show($0)
+            })
     }
 
     func run() async throws -> CommandStatus {
         if let chaos {
             say("each second each worker is killed with a chance of \(chaos.chance); again by --chaos \(chaos)")
         }
-        let signal = try await runUntilSignalled(supervisor, by: .endings, logger: logger) { _ in
+        let signal = try await runUntilSignalled(supervisor, by: .endings, logger: logger) { again in
             supervisor.stop()
+            // The workers are killed by now. What can't be written down, because a program holds the lock, the next run
+            // finds.
+            DispatchQueue(label: "leat.run.end").asyncAfter(deadline: .now() + 5) {
+                StandardError.write(
+                    "the workers are ended, but that could not be written down within 5 s; the same command resumes")
+                exitNow(CommandStatus(of: again).rawValue)
+            }
         }
         guard let outcome = supervisor.outcome else {
             throw LeatError(.storeFailed, "The run ended without an outcome; look at its log and run it again.")
@@ -98,4 +110,26 @@ struct ProgramRun: Sendable {
     }
 
     private func say(_ sentence: String) { if !display.isQuiet { StandardError.write(sentence) } }
+}
+
+/// Says when no new work is begun for want of room, and when it is again: a run that waits looks like one that hangs.
+private final class RoomWatch: Sendable {
+    private let shortage: @Sendable () -> String?
+    private let logger: Logger
+    private let isShort = Mutex(false)
+
+    init(_ shortage: @escaping @Sendable () -> String?, _ logger: Logger) {
+        self.shortage = shortage
+        self.logger = logger
+    }
+
+    func look() {
+        let shortage = shortage()
+        let isNews = isShort.withLock { isShort in
+            defer { isShort = shortage != nil }
+            return isShort != (shortage != nil)
+        }
+        guard isNews else { return }
+        logger.warning("\(shortage ?? "There is room again, and the work goes on.")")
+    }
 }

@@ -32,7 +32,7 @@ func readingRecords<Value>(_ what: String, _ read: () throws -> Value) throws ->
         return try read()
     } catch let error as LeatError where error.code != .invalidName && error.code != .invalidPipeline {
         throw error
-    } catch let error as DatabaseError {
+    } catch let error where error is DatabaseError || error is SQLFailure {
         throw error
     } catch {
         throw damaged(what, cause: error)

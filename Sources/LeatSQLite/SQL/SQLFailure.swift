@@ -50,6 +50,7 @@ struct SQLFailure: Error, CustomStringConvertible {
         case full
         /// The step is refused as a whole.
         case refused
+        /// What the path names begins like no database.
         case noDatabase
         /// The file is damaged, or the disk did not keep what it was given: nothing more may be written.
         case damaged
@@ -66,6 +67,8 @@ struct SQLFailure: Error, CustomStringConvertible {
         case SQLITE_NOTADB: .noDatabase
         case SQLITE_CORRUPT: .damaged
         case SQLITE_IOERR where Self.isLoss(code): .damaged
+        // Where pages should be is the file's end: it, or its log, was cut.
+        case SQLITE_IOERR where isCutShort && !isForWantOfRoom: .damaged
         // SQLite does not keep the number of the call that failed to lengthen the `-shm`; it fails for want of room.
         case SQLITE_IOERR where code >> 8 == 19: .full
         case SQLITE_IOERR where isForWantOfRoom, SQLITE_CANTOPEN where isForWantOfRoom: .full
@@ -73,6 +76,9 @@ struct SQLFailure: Error, CustomStringConvertible {
         default: .other
         }
     }
+
+    /// IOERR_SHORT_READ.
+    var isCutShort: Bool { code == SQLITE_IOERR | 2 << 8 }
 
     private var isForWantOfRoom: Bool { systemError == ENOSPC || systemError == EDQUOT }
 
@@ -85,8 +91,10 @@ struct SQLFailure: Error, CustomStringConvertible {
 /// - Parameters:
 ///   - holder: the process that holds the write lock, if that is known.
 ///   - connection: where it happened, which knows what the system said.
+///   - isOpening: whether it is not known yet that the file is a database of ours.
 func leatError(
-    _ error: any Error, path: String, holder: Int32? = nil, on connection: OpaquePointer? = nil
+    _ error: any Error, path: String, holder: Int32? = nil, on connection: OpaquePointer? = nil,
+    isOpening: Bool = false
 ) -> any Error {
     let failure: SQLFailure
     switch error {
@@ -109,8 +117,10 @@ func leatError(
     case .refused:
         LeatError(
             .stepRefused, "'\(name)' refused what the step wrote, so all of the step was undone.", cause: failure)
-    case .noDatabase: LeatError(.foreignFile, "'\(name)' is not an SQLite database; give another path.")
-    case .damaged where failure.primaryCode == SQLITE_CORRUPT:
+    case .noDatabase where isOpening:
+        LeatError(.foreignFile, "'\(name)' is not an SQLite database; give another path.")
+    case .noDatabase,
+        .damaged where failure.primaryCode == SQLITE_CORRUPT || failure.isCutShort:
         LeatError(
             .damaged,
             "'\(name)' is damaged, and nothing more is written to it; keep the file with its -wal as it is, and restore a copy.",

@@ -7,7 +7,8 @@ extension Transaction {
     /// Calls a user's function, which may write but neither commit nor undo this transaction: it runs in a savepoint
     /// that must still be there afterwards, and SQLite asks ``CommitGuard`` before each commit.
     ///
-    /// - Returns: what the function gave, or what it threw, when all that it wrote has been undone, and nothing else.
+    /// - Returns: what the function gave, or what it threw, when all that it wrote has been undone, and nothing else. An
+    ///   error of another database than this is ``UsersError``.
     /// - Throws: ``LeatError/Code/stepRefused`` when the transaction that it was called in is no more, and errors of
     ///   the store that are not the function's.
     func callingOut<T>(_ body: () throws -> T) throws -> Result<T, any Error> {
@@ -16,8 +17,13 @@ extension Transaction {
         var cause: (any Error)?
         if case .failure(let error) = result {
             // FULL and its like have ended the transaction, or are about to.
-            if isOfTheStore(error) { throw error }
-            cause = error
+            if isOfAnotherDatabase(error) {
+                cause = UsersError(error: error)
+            } else if isOfTheStore(error) {
+                throw error
+            } else {
+                cause = error
+            }
         }
         do {
             if cause != nil { try sql(Self.rollbackQuery).run() }
@@ -29,7 +35,15 @@ extension Transaction {
                 "A stage's function ended the transaction that it was called in, so all of it was undone.",
                 cause: cause ?? error)
         }
-        return result
+        return cause.map { .failure($0) } ?? result
+    }
+
+    /// Whether this connection knows nothing of the error: the function has databases of its own, and what befalls those
+    /// is its failure, not the store's. (A function that goes on here after an error of ours has it taken for its own
+    /// too; its acknowledgement then meets what is wrong.)
+    private func isOfAnotherDatabase(_ error: any Error) -> Bool {
+        guard let error = error as? DatabaseError, sql.isInTransaction else { return false }
+        return sqlite3_extended_errcode(sql.handle) != error.extendedResultCode.rawValue
     }
 
     /// Errors of the database that say that it can't go on (full, busy, damaged, unreadable), rather than that an item
@@ -47,4 +61,12 @@ extension Transaction {
     private static let savepointQuery = Query("SAVEPOINT leat_function")
     private static let releaseQuery = Query("RELEASE leat_function")
     private static let rollbackQuery = Query("ROLLBACK TO leat_function")
+}
+
+/// What a user's own code threw, on its way out of a transaction: it is not the store's to explain.
+struct UsersError: Error {
+    let error: any Error
+
+    /// What was thrown, whether or not it is on its way out.
+    static func thrown(_ error: any Error) -> any Error { (error as? UsersError)?.error ?? error }
 }

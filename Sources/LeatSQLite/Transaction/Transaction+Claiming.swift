@@ -18,7 +18,7 @@ extension Transaction {
         try admitDue(queue)
 
         if let full = try fullOutput(of: stage) { return try isSettled(stage, queue) ? .finished : .full(full) }
-        if let shortage = store.space?.shortage(at: store.time.instant) {
+        if let shortage = store.lackOfRoom {
             if try isSettled(stage, queue) { return .finished }
             // Who holds something goes on with that, and asks again; who does not has nothing better to do than wait.
             guard gate.holdsLease else { throw shortage }

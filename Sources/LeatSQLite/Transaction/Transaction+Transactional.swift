@@ -26,7 +26,7 @@ extension Transaction {
                 if index == 0 { throw error }
                 begun = lease.items[..<index]
                 break items
-            case .failure(let error): failures[item.id] = .failed(step.failure(error))
+            case .failure(let error): failures[item.id] = .failed(step.failure(UsersError.thrown(error)))
             }
         }
         if failures.isEmpty, begun.count == lease.items.count {

@@ -19,7 +19,9 @@ struct HeartbeatTests {
             MemoryStore(time: time, terms: LeaseTerms(heartbeat: .milliseconds(10), duration: .seconds(1000))))
     }
 
-    private func heartbeat(on store: HookedStore, _ activity: Activity) async throws -> Heartbeat {
+    private func heartbeat(
+        on store: HookedStore, _ activity: Activity, stop: StopSignal = StopSignal()
+    ) async throws -> Heartbeat {
         let pipeline = try Pipeline("p") {
             Producer("numbers", to: "n", repeating: { 1...10 })
             Consumer("keep", from: "n") { (_: Int) in }.timeout(.seconds(2))
@@ -27,12 +29,34 @@ struct HeartbeatTests {
         try await store.install(pipeline.plan)
         let heartbeat = Heartbeat(
             store, try #require(pipeline["keep"]), activity, isProcess: true, patience: .milliseconds(20),
-            logger: silent, stop: StopSignal(), onFatal: { [fatals] in fatals.continuation.yield($0) })
+            logger: silent, stop: stop, onFatal: { [fatals] in fatals.continuation.yield($0) })
         heartbeat.watch(try await store.enroll(Enrollment(stage: "keep", pid: 1)))
         return heartbeat
     }
 
     private var activity: Activity { Activity(stage: "keep", queue: "n", runID: "run", time: time) }
+
+    @Test(
+        "asks its worker to stop when a beat meets damage, and not for any other error",
+        arguments: [
+            LeatError.Code.damaged, .busy, .storeFailed,
+        ])
+    func damage(code: LeatError.Code) async throws {
+        let beats = AsyncStream.makeStream(of: Void.self)
+        var store = store()
+        store.onBeat = {
+            beats.continuation.yield()
+            throw LeatError(code, "…")
+        }
+        let stop = StopSignal()
+        let heartbeat = try await heartbeat(on: store, activity, stop: stop)
+
+        try heartbeat.begin()
+        for await _ in beats.stream { break }
+        await heartbeat.end()
+
+        #expect(stop.isAsked == (code == .damaged))
+    }
 
     @Test("reports a call that hangs in the store's transaction, though its beats wait for the lock that it holds")
     func inTransaction() async throws {
