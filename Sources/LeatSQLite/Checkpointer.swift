@@ -170,9 +170,31 @@ final class Checkpointer: Sendable {
 
     /// The rule: a write of our own, and the checkpoint at once.
     ///
+    /// On a full disk the write finds no room, and copying may be what makes some: then nobody can write meanwhile.
+    ///
     /// - Returns: how many pages of the log are still to be copied.
     private func copy(_ database: Database) throws -> Int {
-        try noteBeginning(database)
+        do {
+            try noteBeginning(database)
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
+            return try whileNobodyWrites { try checkpoint(database) }
+        }
+        return try checkpoint(database)
+    }
+
+    /// Holds the write lock on a connection of its own: who restarts the log needs it, so that the rule holds.
+    private func whileNobodyWrites<Value>(_ body: () throws -> Value) throws -> Value {
+        try Role.checkpointer.open(file.path, deadline: Self.turn).writeWithoutTransaction { database in
+            try database.execute(sql: "BEGIN IMMEDIATE")
+            defer {
+                // It has written nothing; the connection is closed after it in any case.
+                try? database.execute(sql: "ROLLBACK")
+            }
+            return try body()
+        }
+    }
+
+    private func checkpoint(_ database: Database) throws -> Int {
         guard let handle = database.sqliteConnection else { return 0 }
         var inLog: Int32 = 0
         var copied: Int32 = 0

@@ -170,7 +170,7 @@ public final class SQLiteStore: Store {
                 // From now on the log is there, for as long as any connection is.
                 file?.noteLog()
                 let guarded = file.map { file in
-                    SpaceGuard(reserve: bytesKeptFree, name: path, look: { space(file.path) })
+                    SpaceGuard(reserve: bytesKeptFree, name: path, look: { space(file.path) }, log: { file.logBytes })
                 }
                 let store = try SQLiteStore(
                     file: file, writer: writer, deadline: deadline, time: time, terms: terms, space: guarded)

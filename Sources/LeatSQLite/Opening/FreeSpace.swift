@@ -48,31 +48,41 @@ final class SpaceGuard: Sendable {
     private let reserve: Int64?
     private let name: String
     private let look: @Sendable () -> FreeSpace?
+    /// How long SQLite's log is, in bytes: what it holds may be new, and then takes as much again when it is copied.
+    private let log: @Sendable () -> Int64
     private let state = Mutex(State())
 
     private struct State {
-        var lookedAt: Int64?
+        var nextLook = Int64.min
         var shortage: LeatError?
     }
 
-    /// Claims come by the thousand, and a file system fills slower.
+    /// Between two looks: claims come by the thousand, and no disk takes so much more in a second than ``ample``.
     private static let interval = Duration.seconds(1)
+    /// Where less is left a second is long: what a producer puts in it is more than what is kept of a small disk.
+    private static let ample: Int64 = 4 << 30
 
-    init(reserve: Int64?, name: String, look: @escaping @Sendable () -> FreeSpace?) {
+    init(
+        reserve: Int64?, name: String, look: @escaping @Sendable () -> FreeSpace?,
+        log: @escaping @Sendable () -> Int64 = { 0 }
+    ) {
         self.reserve = reserve
         self.name = name
         self.look = look
+        self.log = log
     }
 
-    /// Why no new work is to be begun, if so. One `statvfs` a second at most.
+    /// Why no new work is to be begun, if so. One `statvfs` a second where there is ample room, else one each time.
     ///
     /// - Parameter instant: of the store's clock, in nanoseconds.
     func shortage(at instant: Int64) -> LeatError? {
         guard reserve != 0 else { return nil }
         return state.withLock { state in
-            if let last = state.lookedAt, instant - last < Self.interval.nanoseconds { return state.shortage }
-            state.lookedAt = instant
-            state.shortage = measure()
+            guard instant >= state.nextLook else { return state.shortage }
+            let space = look()
+            let isAmple = space.map { $0.free > Self.ample } ?? true
+            state.nextLook = isAmple ? instant + Self.interval.nanoseconds : .min
+            state.shortage = space.flatMap(shortage(of:))
             return state.shortage
         }
     }
@@ -80,12 +90,13 @@ final class SpaceGuard: Sendable {
     /// How much of a file system is kept free, in bytes.
     func kept(of space: FreeSpace?) -> Int64? { reserve ?? space?.usualReserve }
 
-    private func measure() -> LeatError? {
-        guard let space = look() else { return nil }
-        guard let kept = kept(of: space), space.free < kept else { return nil }
+    private func shortage(of space: FreeSpace) -> LeatError? {
+        let log = log()
+        guard let kept = kept(of: space), space.free - log < kept else { return nil }
+        let owed = log > 0 ? ", of which copying its log may take \(log.bytesInWords)" : ""
         return LeatError(
             .diskFull,
-            "Only \(space.free.bytesInWords) are free on the disk of '\(printable(name))', and the last \(kept.bytesInWords) are kept for the acknowledgements of what has been begun; no new work is begun until there is more room."
+            "Only \(space.free.bytesInWords) are free on the disk of '\(printable(name))'\(owed), and the last \(kept.bytesInWords) are kept for the acknowledgements of what has been begun; no new work is begun until there is more room."
         )
     }
 }
