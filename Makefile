@@ -14,7 +14,9 @@
 
 # The suites that hold every store to the model keep all cores busy for minutes. They run by themselves: the tests that
 # wait for a process or a thread have a limit of a minute, and would wait for a core instead.
-STORES = ConformanceTests|StoreConformanceTests|StoreModelTests|FuzzTests
+STORES = ConformanceTests|StoreConformanceTests|StoreModelTests
+# What must answer soon does not wait for them.
+CORPUS = FuzzTests
 # So do those that start many processes.
 PROCESSES = CrashTests|ExampleTests|LeatCommandsTests|CommandProcessTests
 
@@ -23,9 +25,10 @@ STORMS = CrashTests\.(ProcessFaults|LongTransactionTests)
 # And those in which calls into the system fail, which is the whole process's.
 FAULTS = FaultTests
 
-# Of the sanitizers: the engine and the store, which share memory. The model's walks are too long for them.
+# Of the sanitizers: the engine and the store, which share memory, a test at a time, since each takes many times as long.
+# The model's walks, the simulations and two hundred queues are too long for them.
 SANITIZED = LeatTests|LeatSQLiteTests
-UNSANITIZED = StoreModelTests
+UNSANITIZED = StoreModelTests|SimulationTests|ConformanceTests/(model|clocks)|QueuesInDatabaseTests/more
 
 FULL ?=
 SEED ?=
@@ -48,10 +51,11 @@ demo:
 test:
 	@.ci/set-up python3
 	swift build --build-tests
-	swift test --skip-build --skip '$(STORES)|$(PROCESSES)|$(STORMS)|$(FAULTS)'
+	swift test --skip-build --skip '$(STORES)|$(CORPUS)|$(PROCESSES)|$(STORMS)|$(FAULTS)'
 	swift test --skip-build --filter '$(PROCESSES)' --skip '$(STORMS)'
 	swift test --skip-build --filter '$(STORMS)'
 	swift test --skip-build --filter '$(STORES)'
+	swift test --skip-build --filter '$(CORPUS)'
 	swift test --skip-build --filter '$(FAULTS)'
 
 torture:
@@ -79,10 +83,10 @@ fuzz:
 sanitize:
 	@.ci/set-up python3
 	swift build --build-tests --scratch-path .build-asan --sanitize address
-	ASAN_OPTIONS=detect_leaks=0 swift test --skip-build --scratch-path .build-asan --sanitize address \
+	ASAN_OPTIONS=detect_leaks=0 swift test --no-parallel --skip-build --scratch-path .build-asan --sanitize address \
 	    --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
 	swift build --build-tests --scratch-path .build-tsan --sanitize thread
-	swift test --skip-build --scratch-path .build-tsan --sanitize thread \
+	swift test --no-parallel --skip-build --scratch-path .build-tsan --sanitize thread \
 	    --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
 
 docs:

@@ -37,6 +37,8 @@ public final class SQLiteStore: Store {
     nonisolated(unsafe) var writerStatements: Connection?
     // Likewise, on the heartbeat's queue.
     nonisolated(unsafe) var heartbeatStatements: Connection?
+    // And on the observer's, which is the writer's where the database is in memory.
+    nonisolated(unsafe) private var observerStatements: Connection?
 
     /// What tasks share.
     struct Shared {
@@ -210,6 +212,7 @@ public final class SQLiteStore: Store {
         // Statements go before their connections.
         writerStatements = nil
         heartbeatStatements = nil
+        observerStatements = nil
     }
 
     // MARK: Transactions
@@ -311,7 +314,7 @@ public final class SQLiteStore: Store {
                 continuation.resume(
                     with: Result {
                         do {
-                            let connection = try Connection(database)
+                            let connection = try observing(database)
                             try connection.execute("BEGIN")
                             defer {
                                 if connection.isInTransaction {
@@ -325,6 +328,14 @@ public final class SQLiteStore: Store {
                     })
             }
         }
+    }
+
+    /// Who watches a run asks the same few questions each second, and compiling one takes longer than answering it.
+    private func observing(_ database: Database) throws -> Connection {
+        if let observerStatements, observerStatements.database === database { return observerStatements }
+        let connection = try Connection(database, questionsKept: 64)
+        observerStatements = connection
+        return connection
     }
 
     /// Your own tables, in one snapshot, beside running workers.

@@ -22,7 +22,7 @@ struct ConformanceTests {
 
     @Test("is equal to the model after every operation")
     func model() async throws {
-        let trial = Trial("model, SQLite", ci: 60, full: 1_500, of: "× 50 operations")
+        let trial = Trial("model, SQLite", ci: 300, full: 10_000, of: "× 50 operations")
 
         try await check(trial, .everything)
 
@@ -31,7 +31,7 @@ struct ConformanceTests {
 
     @Test("no lease ends early when clocks jump, and each does at once after a reboot")
     func clocks() async throws {
-        let trial = Trial("clocks, SQLite", ci: 50, full: 300, of: "× 50 operations")
+        let trial = Trial("clocks, SQLite", ci: 50, full: 1_000, of: "× 50 operations")
 
         try await check(trial, .clocks)
 

@@ -7,7 +7,7 @@ import Torture
 struct StoreModelTests {
     @Test("the in-memory store equals it after every operation")
     func equalsMemory() async throws {
-        let trial = Trial("model, in memory", ci: 2_000, full: 200_000, of: "× 50 operations")
+        let trial = Trial("model, in memory", ci: 20_000, full: 200_000, of: "× 50 operations")
 
         try await trial.tryAll { seed in
             try await StoreModelRun(seed: seed, operations: 50).check { time in MemoryStore(time: time) }

@@ -20,6 +20,7 @@ public final class Trial: Sendable {
     /// What the random choices follow from. A failure must print it.
     public let seed: UInt64
     private let unit: String
+    private let hasChoices: Bool
     private let breaches = Atomic(0)
     private let began = ContinuousClock.now
 
@@ -30,9 +31,11 @@ public final class Trial: Sendable {
     /// from what waits for a core; in the whole one what must answer so soon has them for itself.
     public static let soon = isFull ? Duration.seconds(2) : .seconds(60)
 
-    public init(_ name: String, ci: Int, full: Int, of unit: String) {
+    /// - Parameter hasChoices: whether anything follows from the seed; what is the same each time has none to tell.
+    public init(_ name: String, ci: Int, full: Int, of unit: String, hasChoices: Bool = true) {
         self.name = name
         self.unit = unit
+        self.hasChoices = hasChoices
         count = Self.isFull ? full : ci
         seed = ProcessInfo.processInfo.environment["LEAT_SEED"].flatMap(UInt64.init) ?? .random(in: 0...UInt64.max)
     }
@@ -52,7 +55,7 @@ public final class Trial: Sendable {
         let seconds = (ContinuousClock.now - began).components.seconds
         let found = breaches.load(ordering: .relaxed)
         let finding = found == 0 ? finding : "\(found) BREACHES; would be: \(finding)"
-        let line = "\(name)\t\(tried) \(unit)\t\(finding)\t\(seconds) s\t\(seed)\n"
+        let line = "\(name)\t\(tried) \(unit)\t\(finding)\t\(seconds) s\t\(hasChoices ? "\(seed)" : "none")\n"
         // Two test programs may add to it at once.
         let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
         let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)

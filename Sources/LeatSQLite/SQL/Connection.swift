@@ -24,6 +24,9 @@ final class Connection {
     let commitGuard = CommitGuard()
     let rings = Rings()
     private var statements: [Key: Statement] = [:]
+    /// Questions whose statements are kept, by their text, when nobody is reading their rows.
+    private var questions: [String: OpaquePointer] = [:]
+    private let questionsKept: Int
     /// As the writer's connection is opened.
     private var durability = Durability.powerCut
 
@@ -32,7 +35,9 @@ final class Connection {
         let queue: QueueName?
     }
 
-    init(_ database: Database) throws {
+    /// - Parameter questionsKept: of how many questions (``each(_:_:body:)``) the statements are kept.
+    init(_ database: Database, questionsKept: Int = 0) throws {
+        self.questionsKept = questionsKept
         guard let handle = database.sqliteConnection else {
             throw LeatError(.storeFailed, "The database was used after it was closed.")
         }
@@ -43,6 +48,7 @@ final class Connection {
     deinit {
         // GRDB closes with sqlite3_close_v2, so a connection may outlive its statements or they it.
         for statement in statements.values { sqlite3_finalize(statement.handle) }
+        for question in questions.values { sqlite3_finalize(question) }
     }
 
     /// Has the commits that follow survive this. Costs nothing where it is so already.
@@ -66,19 +72,36 @@ final class Connection {
         return statement
     }
 
-    /// The rows of a question that is asked too seldom to keep its statement.
+    /// The rows of a question. Its statement is kept only where the same ones are asked again and again.
     ///
     /// It goes past GRDB, which looks at every column that a statement reads while it compiles it: of the views here
     /// that costs more than the answer.
     func each(_ text: String, _ values: [SQLValue] = [], body: (SQLRow) throws -> Void) throws {
-        var prepared: OpaquePointer?
-        guard sqlite3_prepare_v2(handle, text, -1, &prepared, nil) == SQLITE_OK, let prepared else {
-            throw SQLFailure(handle)
-        }
-        defer { sqlite3_finalize(prepared) }
+        // Taken out while it is read: who asks the same within `body` gets another.
+        let prepared = try questions.removeValue(forKey: text) ?? prepare(text)
+        defer { putBack(prepared, text) }
         let statement = Statement(handle: prepared, connection: handle)
         statement.bind(values)
         while try statement.step() { try body(SQLRow(statement: prepared)) }
+    }
+
+    private func prepare(_ question: String) throws -> OpaquePointer {
+        var prepared: OpaquePointer?
+        guard sqlite3_prepare_v2(handle, question, -1, &prepared, nil) == SQLITE_OK, let prepared else {
+            throw SQLFailure(handle)
+        }
+        return prepared
+    }
+
+    private func putBack(_ prepared: OpaquePointer, _ question: String) {
+        guard questions.count < questionsKept, questions[question] == nil else {
+            sqlite3_finalize(prepared)
+            return
+        }
+        // A statement that is left standing pins the log.
+        sqlite3_reset(prepared)
+        sqlite3_clear_bindings(prepared)
+        questions[question] = prepared
     }
 
     /// The first column of the first row, 0 if there is none.

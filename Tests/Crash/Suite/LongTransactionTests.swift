@@ -13,7 +13,8 @@ struct LongTransactionTests {
     @Test("invariant 8: of forty seconds takes nobody's lease of two seconds away")
     func long() async throws {
         let trial = Trial(
-            "a transaction of 40 s beside workers with short leases", ci: 1, full: 10, of: "transactions")
+            "a transaction of 40 s beside workers with short leases", ci: 1, full: 10, of: "transactions",
+            hasChoices: false)
 
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<trial.count { group.addTask { try await hold(trial) } }

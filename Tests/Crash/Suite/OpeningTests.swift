@@ -13,7 +13,8 @@ extension ProcessFaults {
     struct OpeningTests {
         @Test("sixteen processes open, migrate, claim and close, and none of them meets an error")
         func together() async throws {
-            let trial = Trial("16 processes open, migrate, claim, close", ci: 500, full: 20_000, of: "opens")
+            let trial = Trial(
+                "16 processes open, migrate, claim, close", ci: 500, full: 20_000, of: "opens", hasChoices: false)
             let rounds = (trial.count + 15) / 16
             let scene = try Scene(["CRASH_OPENS": "\(rounds)", "CRASH_PROCESSES": "16"])
 

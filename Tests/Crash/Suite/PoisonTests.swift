@@ -15,7 +15,8 @@ extension ProcessFaults {
         @Test("invariant 3: each is dead after its attempts, and no innocent item is charged")
         func poison() async throws {
             let trial = Trial(
-                "poison: exit, abort, endless loop, memory, child that forks", ci: 100, full: 1_000, of: "items")
+                "poison: exit, abort, endless loop, memory, child that forks", ci: 100, full: 1_000, of: "items",
+                hasChoices: false)
             // All kinds in one run, one after the other.
             let poisoned = Set((0..<trial.count).map { $0 * 10 + 7 })
             let items = trial.count * 10

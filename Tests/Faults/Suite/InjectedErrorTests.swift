@@ -36,10 +36,18 @@ extension Faults {
                 let kind = UInt32(Self.kinds.randomElement(using: &generator) ?? FAULT_ANY)
                 let error = [EIO, ENOSPC, EINTR].randomElement(using: &generator) ?? EIO
                 // SQLite takes a lock of the log, or a map of its index, that can't be had for one that another holds, and waits for
-                // ten seconds.
-                let isForever = kind & UInt32(FAULT_LOCK | FAULT_MAP) == 0 && Bool.random(using: &generator)
+                // ten seconds: of those a few, in the whole size.
+                let isQuick = kind & UInt32(FAULT_LOCK | FAULT_MAP) == 0
+                let isForever = Int.random(in: 0..<50, using: &generator) < (isQuick ? 25 : Trial.isFull ? 1 : 0)
                 let nth = Int.random(in: 1...(kind == UInt32(FAULT_ANY) ? 900 : 150), using: &generator)
                 let what = "seed \(trial.seed), \(scene.folder.path): errno \(error) at call \(nth) of kind \(kind)"
+
+                let alarm = Task {
+                    try await Task.sleep(for: .seconds(90))
+                    trial.breach(1)
+                    Issue.record("\(what): it hangs")
+                }
+                defer { alarm.cancel() }
 
                 fault_watch(scene.database)
                 let witness = Witness()

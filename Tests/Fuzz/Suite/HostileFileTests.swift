@@ -28,8 +28,14 @@ struct HostileFileTests {
             let time = ContinuousClock.now - start
             slowest = max(slowest, time)
             outcomes[outcome, default: 0] += 1
-            if case .other(let what) = outcome { Issue.record("file \(number) of seed \(trial.seed): \(what)") }
-            #expect(time < Trial.soon, "file \(number) of seed \(trial.seed)")
+            if case .other(let what) = outcome {
+                trial.breach(1)
+                Issue.record("file \(number) of seed \(trial.seed), \(try keep(number)): \(what)")
+            }
+            if time >= Trial.soon {
+                trial.breach(1)
+                Issue.record("file \(number) of seed \(trial.seed), \(try keep(number)), took \(time)")
+            }
         }
 
         let refused = trial.count - outcomes[.answered, default: 0]
@@ -38,6 +44,16 @@ struct HostileFileTests {
         let milliseconds = slowest.components.seconds * 1000 + slowest.components.attoseconds / 1_000_000_000_000_000
         try trial.finish(
             trial.count, finding: "\(refused) refused, the others answered; the slowest in \(milliseconds) ms")
+    }
+
+    /// Keeps the file that was tried last.
+    ///
+    /// - Returns: where it is.
+    private func keep(_ number: Int) throws -> String {
+        let kept = FileManager.default.temporaryDirectory.appending(
+            path: "\(folder.lastPathComponent)-kept-\(number)")
+        try FileManager.default.copyItem(at: folder.appending(path: "x"), to: kept)
+        return kept.path
     }
 
     @Test("of an honest kind are answered, so that the harm is what is refused")
