@@ -147,7 +147,8 @@ final class Checkpointer: Sendable {
             let left = try copy(database)
             // Much is left when a reader keeps it from being copied: the writers are not to wait for that.
             guard left <= Self.pages else { return state.withLock { $0.pausesUntil = now + Self.patience } }
-            writerQueue.enter(within: Self.turn) { false }
+            // Without a turn too: a writer that stands still may keep it for ever.
+            _ = writerQueue.enter(within: Self.turn) { false }
             defer { writerQueue.leave() }
             guard try copy(database) == 0 else { return state.withLock { $0.pausesUntil = now + Self.patience } }
             if space?.shortage(at: time.instant) != nil { try giveBack(database) }

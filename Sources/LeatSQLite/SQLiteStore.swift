@@ -256,10 +256,11 @@ public final class SQLiteStore: Store {
         do {
             try durability.map(connection.sync)
             var hasBegun = false
-            try queue?.enter(within: deadline) {
+            let entry = try queue?.enter(within: deadline) {
                 hasBegun = try BusyHandler.begin(on: connection, deadline: deadline)
                 return hasBegun
             }
+            if entry == .late { throw SQLFailure(code: SQLITE_BUSY, message: "the writers' queue did not move") }
             if !hasBegun { try connection.execute("BEGIN IMMEDIATE") }
         } catch {
             throw noted(leatError(error, path: name, holder: file?.writerProcess, on: connection.handle))

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import GRDB
 import Leat
@@ -57,19 +58,55 @@ struct WriterQueueTests {
     }
     #endif
 
+    @Test("lets one go who waits in vain, as busy, and gives him the turn that he waits for the next time")
+    func late() async throws {
+        let path = fixture.folder.appending(path: "writer").path
+        let queue = try WriterQueue(path: path)
+        let writer = try FileLock.lock(path: path)
+        for _ in 1...3 { #expect(queue.enter(within: .milliseconds(1)) { false } == .late) }
+        writer.release()
+        #expect(queue.enter(within: .seconds(3600)) { false } == .turn)
+        #expect(try FileLock.tryLock(path: path) == nil)
+        queue.leave()
+        #expect(try FileLock.tryLock(path: path) != nil)
+    }
+
+    #if os(Linux)
+    @Test("does not wait for a writer beyond a step's deadline")
+    func busy() async throws {
+        _ = try await store()
+        let hasty = try await SQLiteStore.open(fixture.path, time: fixture.time, deadline: .milliseconds(300))
+        let writer = try await SQLiteStore.open(fixture.path, time: fixture.time)
+        let isRefused = DispatchSemaphore(value: 0)
+
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await writer.writing { _ in isRefused.wait() } }
+            group.addTask {
+                while hasty.file?.writerProcess == nil { await Task.yield() }
+                let error = await #expect(throws: LeatError.self) { try await hasty.evaluate() }
+                isRefused.signal()
+                #expect(error?.code == .busy)
+                #expect(error?.message.contains("by process \(getpid())") == true)
+            }
+            try await group.waitForAll()
+        }
+        try await hasty.evaluate()
+    }
+    #endif
+
     @Test("is a queue again when he who held it up is gone")
     func again() async throws {
         let queue = try WriterQueue(path: fixture.folder.appending(path: "writer").path)
         let path = fixture.folder.appending(path: "writer").path
         let stopped = try FileLock.lock(path: path)
-        queue.enter(within: .seconds(3600)) { true }
-        // Held up: nobody queues behind him.
-        queue.enter(within: .seconds(3600)) { true }
+        #expect(queue.enter(within: .seconds(3600)) { true } == .passed)
+        // Held up: nobody waits behind him.
+        #expect(queue.enter(within: .seconds(3600)) { true } == .passed)
         stopped.release()
 
         // The wait that was given up has to come back first.
         while true {
-            queue.enter(within: .seconds(3600)) { true }
+            _ = queue.enter(within: .seconds(3600)) { true }
             if try FileLock.tryLock(path: path) == nil { break }
             await Task.yield()
         }

@@ -19,14 +19,34 @@ internal import Musl
 ///
 /// It is the kernel's: it goes with its holder, however that ends. A holder may be stopped (SIGSTOP) between its turn and
 /// `BEGIN IMMEDIATE`, and then all would wait for one who writes nothing. So who waits looks now and then whether
-/// SQLite's own lock is free, and passes if it is: a quarter of a second after the first such wait began, and without
-/// queueing at all for as long as that holder stays.
+/// SQLite's own lock is free, and passes if it is: a quarter of a second after the first such wait began, and all the time
+/// for as long as that holder stays.
+///
+/// Who gives up keeps his place for the next time that he wants to write: after a transaction that outlasts everybody's
+/// deadline those who try again would else stand behind all the others, or try SQLite's lock in vain while it goes from
+/// hand to hand, and their leases would end.
 final class WriterQueue: Sendable {
+    /// How a wait ended.
+    enum Entry: Sendable, Hashable {
+        case turn
+        /// Nobody was writing, though it was not the turn yet.
+        case passed
+        /// The time was over.
+        case late
+    }
+
     private let descriptor: Int32
     /// `flock` has no deadline: it waits on a thread of its own, and the writer waits for that.
     private let waiting = DispatchQueue(label: "leat.writers")
-    /// Whether a wait that was given up goes on in that thread: the holder of then holds the queue still.
-    private let isHeldUp = Atomic(false)
+    private let state = Mutex(State())
+
+    private struct State {
+        /// Whether that thread waits, for a writer or for one that has given up.
+        var isWaiting = false
+        /// Whether who has the turn was seen to write nothing.
+        var isHeldUp = false
+        var writer: Turn?
+    }
 
     /// How long a turn is waited for before SQLite's own lock is tried.
     private static let patience = Duration.milliseconds(250)
@@ -44,54 +64,71 @@ final class WriterQueue: Sendable {
 
     deinit { close(descriptor) }
 
-    /// Waits for the turn.
+    /// Waits for the turn. One writer at a time does; ``leave()`` ends its turn.
     ///
     /// - Parameters:
-    ///   - deadline: after which the writer goes on without it.
+    ///   - deadline: how long at most.
     ///   - pass: takes what the turn is for, if nobody has it just now; whether it has.
-    func enter(within deadline: Duration, orPass pass: () throws -> Bool) rethrows {
-        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return }
+    func enter(within deadline: Duration, orPass pass: () throws -> Bool) rethrows -> Entry {
         let end = ContinuousClock.now + deadline
-        guard !isHeldUp.load(ordering: .acquiring) else {
-            // Another wait would only stand behind the one that was given up.
-            while ContinuousClock.now < end, try !pass() { usleep(UInt32(Self.pause / .microseconds(1))) }
-            return
-        }
         let turn = Turn()
+        let (place, isHeldUp) = state.withLock { state -> (Place, Bool) in
+            if !state.isWaiting, flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return (.first, false) }
+            defer { state.isWaiting = true }
+            state.writer = turn
+            return (state.isWaiting ? .kept : .last, state.isHeldUp)
+        }
+        switch place {
+        case .first: return .turn
+        case .kept: break
         // It keeps this object, and so the descriptor, for as long as it waits.
-        waiting.async { [self] in
-            while flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
-            if !turn.give() {
-                leave()
-                isHeldUp.store(false, ordering: .releasing)
-            }
+        case .last: waiting.async { [self] in waitForTurn() }
         }
-        defer {
-            // In this order: the thread may take it back as soon as the turn is given up.
-            isHeldUp.store(true, ordering: .releasing)
-            if !turn.giveUp() { isHeldUp.store(false, ordering: .releasing) }
+        if isHeldUp, try passing(pass) { return .passed }
+        while !turn.wait(atMost: min(isHeldUp ? Self.pause : Self.patience, end - .now)) {
+            if try passing(pass) { return .passed }
+            if ContinuousClock.now >= end { return giveUp() ? .late : .turn }
         }
-        while !turn.wait(atMost: min(Self.patience, end - .now)) {
-            if try pass() || ContinuousClock.now >= end { return }
+        return .turn
+    }
+
+    private enum Place { case first, kept, last }
+
+    /// Should the turn have come meanwhile, it is there as well, and ends with the other.
+    private func passing(_ pass: () throws -> Bool) rethrows -> Bool {
+        do {
+            guard try pass() else { return false }
+        } catch {
+            _ = giveUp()
+            throw error
+        }
+        state.withLock { state in
+            state.isHeldUp = state.writer != nil
+            state.writer = nil
+        }
+        return true
+    }
+
+    private func waitForTurn() {
+        while flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
+        state.withLock { state in
+            state.isWaiting = false
+            state.isHeldUp = false
+            if let writer = state.writer.take() { writer.give() } else { leave() }
         }
     }
+
+    /// - Returns: whether the turn had not come.
+    private func giveUp() -> Bool { state.withLock { $0.writer.take() != nil } }
 
     func leave() { flock(descriptor, LOCK_UN) }
 }
 
-/// One writer's turn: given, or given up, whichever comes first.
+/// One writer's turn, which is given by another thread.
 private final class Turn: Sendable {
-    private let isSettled = Atomic(false)
     private let signal = DispatchSemaphore(value: 0)
 
-    /// - Returns: whether the writer still wants it.
-    func give() -> Bool {
-        defer { signal.signal() }
-        return !isSettled.exchange(true, ordering: .acquiringAndReleasing)
-    }
-
-    /// - Returns: whether it had not been given.
-    func giveUp() -> Bool { !isSettled.exchange(true, ordering: .acquiringAndReleasing) }
+    func give() { signal.signal() }
 
     /// - Returns: whether it has been given.
     func wait(atMost time: Duration) -> Bool { signal.wait(timeout: .now() + max(time, .zero).seconds) == .success }

@@ -188,7 +188,10 @@ final class OracleStore: ForwardingStore {
         }
         switch step.verdict {
         case .done: return all(.tryAck)
-        case .failedTogether: return all(.fail)
+        // Several are halved, and nobody is charged, until one stands alone.
+        case .failedTogether:
+            let failed = all(.fail)
+            return failed.count == 1 ? failed : []
         case .failedWithOthers, .released: return []
         case .each(let outcomes):
             return outcomes.compactMap { item, outcome in

@@ -66,4 +66,27 @@ struct OracleLogTests {
         #expect(check.count(.fail) == 4)
         #expect(Set(check.records.filter { $0.kind == .closed }.map(\.queue)).isSuperset(of: ["n", "m"]))
     }
+    @Test("blames the item that a batch fails by, and none that failed with it")
+    func blame() async throws {
+        struct Seven: Error {}
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        let log = try OracleLog(path: path)
+        let store = log.observing(MemoryStore())
+        let pipeline = try Pipeline("p") {
+            Producer("numbers", to: "n", repeating: { 1...16 })
+            Consumer(
+                "keep", from: "n",
+                batch: { (values: [Int]) in if values.contains(7) { throw Seven() } }
+            )
+            .batch(16).retry(RetryPolicy(base: .zero))
+        }
+
+        _ = try await pipeline.runInMemory(store: store)
+
+        let records = try log.records().filter { $0.kind == .fail }
+        // Halved from 16 to 1, and then once for each of its attempts.
+        #expect(Set(records.map(\.item)) == [ItemID(7)])
+        #expect(records.count == 3)
+        #expect(OracleCheck(try log.records(), try await OracleView(of: store)).findings == [])
+    }
 }
