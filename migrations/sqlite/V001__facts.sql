@@ -169,8 +169,8 @@ CREATE INDEX leat_workers_live ON leat_workers (stage) WHERE ended_at IS NULL;
 CREATE INDEX leat_workers_ended ON leat_workers (ended_at) WHERE ended_at IS NOT NULL;
 
 -- A claim: a range of ids of one queue (those in it that have a state row are not part of it), and the state rows that
--- name it. Without a worker it is an orphan, whose items are ready. `items` is how many it holds, `taken` how many it
--- was claimed with, `suspect` above 0 the largest batch in which its items may be claimed. `claims` counts for the
+-- name it. Without a worker it is an orphan, whose items are ready. `items` is how many it holds (none of an empty input that
+-- is claimed as a whole), `taken` how many it was claimed with, `suspect` above 0 the largest batch in which its items may be claimed. `claims` counts for the
 -- items of the range. Without `expires_at` it lives as long as its worker; else up to that time, by its `clock`: a boot
 -- (nanoseconds) or 'wall' (milliseconds since 1970).
 CREATE TABLE leat_leases (
@@ -179,7 +179,7 @@ CREATE TABLE leat_leases (
     worker INTEGER,
     lo INTEGER,
     hi INTEGER,
-    items INTEGER NOT NULL CHECK (items > 0),
+    items INTEGER NOT NULL CHECK (items > 0 OR (items = 0 AND worker IS NOT NULL)),
     taken INTEGER NOT NULL,
     suspect INTEGER NOT NULL DEFAULT 0,
     claims INTEGER NOT NULL,

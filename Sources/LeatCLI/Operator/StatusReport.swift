@@ -52,6 +52,8 @@ struct StatusReport: Encodable, Sendable {
     var text: String {
         let who = supervisor.map { " (process \($0))" } ?? ""
         let head = pipeline.map { "\(printable($0)): \(state ?? "")\(who)" }
+        // What is usual is all that this process knows.
+        let shortage = shortage.map { "\($0) (What was started with --keep-free goes by that instead.)" }
         return [head, shortage, stageTable(stages), workerTable].compactMap { $0 }.joined(separator: "\n\n")
     }
 

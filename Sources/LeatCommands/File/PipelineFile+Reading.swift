@@ -1,12 +1,6 @@
 internal import Leat
 internal import Yams
 
-#if canImport(FoundationEssentials)
-internal import FoundationEssentials
-#else
-internal import Foundation
-#endif
-
 #if canImport(Darwin)
 internal import Darwin
 #elseif canImport(Glibc)
@@ -40,18 +34,16 @@ extension PipelineFile {
 
     /// Keeps it as it was read, for ``read(_:snapshot:)``.
     package func save(to path: String) throws {
-        do {
-            // Made for its owner alone, whatever the umask: workers refuse a file that others may write.
-            let new = path + ".new"
-            try? FileManager.default.removeItem(atPath: new)
-            guard
-                FileManager.default.createFile(
-                    atPath: new, contents: Data(bytes), attributes: [.posixPermissions: 0o600])
-            else { throw CocoaError(.fileWriteUnknown) }
-            guard rename(new, path) == 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
-        } catch {
+        let new = path + ".new"
+        // Of a run that was killed just then.
+        unlink(new)
+        // For its owner alone, whatever the umask: workers refuse a file that others may write.
+        try NewFile.write(bytes, to: new, mode: 0o600)
+        guard rename(new, path) == 0 else {
             throw LeatError(
-                .storeFailed, "The pipeline file can't be copied to \(printable(path)), for its workers.", cause: error)
+                .storeFailed,
+                "The pipeline file can't be copied to \(printable(path)), for its workers: \(String(cString: strerror(errno)))."
+            )
         }
     }
 

@@ -27,11 +27,7 @@ extension Transaction {
         }
         let path = try pathItems(queue, from: 1, to: .max, limit: .max, claims: claims)
         let items = (rows + path).sorted { $0.id < $1.id }
-        if items.isEmpty {
-            // An empty input is a whole input too: the stage runs once, on nothing, under a lease of no item. There
-            // is none to write, so the fence is the worker itself.
-            return .granted(Lease(id: LeaseID(0), stage: name, worker: worker, items: [], isSuspect: false))
-        }
+        // An empty input is a whole input too: the stage runs once, on nothing, under a lease of no item.
         let lease = try insertLease(
             queue, worker, lo: path.isEmpty ? nil : 1, hi: path.isEmpty ? nil : last, items: items.count, suspect: 0,
             claims: claims)

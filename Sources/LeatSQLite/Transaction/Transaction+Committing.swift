@@ -36,41 +36,41 @@ extension Transaction {
     /// Applies a step whose fence stands.
     func apply(_ step: Step) throws {
         let (stage, queue) = try stageAndInput(step.stage)
-        if step.lease.rawValue == 0, stage.takesAll {
-            try fenceEmptyInput(step, stage)
-        } else {
-            let lease = try fence(step.lease, step.worker, queue)
-            var counts = Settled()
-            switch step.verdict {
-            case .done:
-                counts.done = lease.items
-                try end(lease)
-            case .each(let outcomes): counts = try settle(outcomes, of: lease, stage, by: step.worker)
-            case .failedTogether(let failure):
-                if stage.takesAll {
-                    // Its input is one unit: there is no part of it to suspect.
-                    try orphan(lease, suspect: 0)
-                    try chargeStage(stage, .failed(failure), step.worker)
-                } else if lease.items == 1 {
-                    counts = try settle(
-                        [soleItem(of: lease): .failed(failure)], of: lease, stage, by: step.worker)
-                } else if failure.postponement != nil {
-                    let all = try items(of: lease).map { ($0, Outcome.failed(failure)) }
-                    counts = try settle(Dictionary(uniqueKeysWithValues: all), of: lease, stage, by: step.worker)
-                } else {
-                    try orphan(lease, suspect: lease.halved)
-                }
-            case .failedWithOthers(let failure):
-                if failure.postponement != nil {
-                    let all = try items(of: lease).map { ($0, Outcome.failed(failure)) }
-                    counts = try settle(Dictionary(uniqueKeysWithValues: all), of: lease, stage, by: step.worker)
-                } else {
-                    try orphan(lease, suspect: lease.halved)
-                }
-            case .released: try orphan(lease, suspect: nil)
+        let lease = try fence(step.lease, step.worker, queue)
+        // Of a failure that is charged to the stage nothing is to be counted as good.
+        var isGood = true
+        var counts = Settled()
+        switch step.verdict {
+        case .done:
+            counts.done = lease.items
+            try end(lease)
+            if lease.items == 0 { try fenceEmptyInput(step, queue) }
+        case .each(let outcomes): counts = try settle(outcomes, of: lease, stage, by: step.worker)
+        case .failedTogether(let failure) where stage.takesAll:
+            // Its input is one unit: there is no part of it to suspect.
+            try orphan(lease, suspect: 0)
+            try chargeStage(stage, .failed(failure), step.worker)
+            isGood = false
+        case .failedTogether(let failure):
+            if lease.items == 1 {
+                counts = try settle(
+                    [soleItem(of: lease): .failed(failure)], of: lease, stage, by: step.worker)
+            } else if failure.postponement != nil {
+                let all = try items(of: lease).map { ($0, Outcome.failed(failure)) }
+                counts = try settle(Dictionary(uniqueKeysWithValues: all), of: lease, stage, by: step.worker)
+            } else {
+                try orphan(lease, suspect: lease.halved)
             }
-            try count(counts, stage)
+        case .failedWithOthers(let failure):
+            if failure.postponement != nil {
+                let all = try items(of: lease).map { ($0, Outcome.failed(failure)) }
+                counts = try settle(Dictionary(uniqueKeysWithValues: all), of: lease, stage, by: step.worker)
+            } else {
+                try orphan(lease, suspect: lease.halved)
+            }
+        case .released: try orphan(lease, suspect: nil)
         }
+        if isGood { try count(counts, stage) }
         try put(step.outputs, from: stage)
         if step.endsStage { try writeEnding(stage.name) }
         try tellRoom(in: queue, of: stage)
@@ -93,13 +93,13 @@ extension Transaction {
         return held
     }
 
-    private func fenceEmptyInput(_ step: Step, _ stage: StageSpec) throws {
-        guard let input = stage.input, try isLive(step.worker), try !hasEnded(stage.name), try isClosed(input),
-            try isExhausted(input)
-        else {
+    /// A whole input that was empty may have been opened again, and then this was not the whole.
+    private func fenceEmptyInput(_ step: Step, _ queue: QueueName) throws {
+        guard try isClosed(queue), try isExhausted(queue) else {
             throw LeatError(
                 .leaseLost,
-                "Stage '\(stage.name)' has ended under another worker, so nothing of this step was committed.")
+                "Queue '\(queue)' was empty, and has items since, so nothing of this step of stage '\(step.stage)' was committed."
+            )
         }
     }
 

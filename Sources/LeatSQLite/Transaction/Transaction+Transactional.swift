@@ -39,7 +39,7 @@ extension Transaction {
     /// The same for a whole input: `body` runs after the fence and before the acknowledgement.
     func apply(_ step: Step, body: () throws -> [Output]) throws {
         let (_, queue) = try stageAndInput(step.stage)
-        if step.lease.rawValue != 0 { _ = try fence(step.lease, step.worker, queue) }
+        _ = try fence(step.lease, step.worker, queue)
         var step = step
         step.outputs += try callingOut(body).get()
         try apply(step)

@@ -73,6 +73,37 @@ extension StoreConformance {
 
             try equal(try await bench.state("total"), .complete, "the stage")
         },
+        Case("hands an empty input that is taken as a whole to one worker, whose death counts", on: .ending()) {
+            bench in
+            try await bench.close()
+            let first = try await bench.enroll("total")
+            let early = try await all(bench, first)
+            let second = try await bench.enroll("total")
+            try demand(
+                try await bench.store.claimAll("total", worker: second).isNothing, "the input was granted twice")
+
+            try equal(try await bench.store.end(first, .killed), .stage, "whom the death was charged to")
+
+            try await refuses(.leaseLost, "a late ending") { try await bench.commit(.done, of: early, ends: true) }
+            let third = try await all(bench, second)
+            try equal(try await bench.store.end(second, .stopped), .nobody, "whom the end was charged to")
+            try await refuses(.leaseLost, "a later ending") { try await bench.commit(.done, of: third, ends: true) }
+            try await bench.commit(.done, of: try await all(bench, try await bench.enroll("total")), ends: true)
+            try equal(try await bench.state("total"), .complete, "the stage")
+        },
+        Case("charges a failure of a whole input to the stage, until it trips", on: .ending(.strict(crashes: 2))) {
+            bench in
+            try await bench.fill(3, "made")
+            try await bench.close()
+            let worker = try await bench.enroll("total")
+            for _ in 1...2 {
+                try demand(try await bench.state("total") != .failed, "it has failed too early")
+                try await bench.commit(.failedTogether(Failure("torn")), of: try await all(bench, worker))
+                try equal(try await bench.items("made").map(\.suspect), [0, 0, 0], "suspicion")
+            }
+
+            try equal(try await bench.state("total"), .failed, "the stage")
+        },
         Case("puts the outputs of a stage that takes all together with its ending", on: .sorting) { bench in
             try await bench.fill(2, "made")
             try await bench.close()

@@ -34,15 +34,17 @@ final class FaultScene: Sendable {
 
     /// Runs `leat-fault-worker` to its end.
     ///
+    /// - Parameter tracer: a program that runs it, by its path, with its arguments.
     /// - Returns: how it ended, and what it printed.
     @discardableResult
-    func run(_ role: String, count: Int, _ variables: [String: String] = [:]) async throws -> (
-        TerminationStatus, String
-    ) {
+    func run(
+        _ role: String, count: Int, _ variables: [String: String] = [:], under tracer: [String] = []
+    ) async throws -> (TerminationStatus, String) {
         let program = URL(filePath: try executablePath()).deletingLastPathComponent().appending(
             path: "leat-fault-worker")
+        var words = tracer + [program.path, database, "\(count)", role]
         let result = try await Subprocess.run(
-            .path(FilePath(program.path)), arguments: [database, "\(count)", role],
+            .path(FilePath(words.removeFirst())), arguments: Arguments(words),
             environment: .inherit.updating(
                 Dictionary(uniqueKeysWithValues: variables.map { (Environment.Key(stringLiteral: $0), $1) })),
             output: .string(limit: 4096), error: .string(limit: 65_536))
