@@ -50,6 +50,8 @@ final class Checkpointer: Sendable {
     private static let turn = Duration.seconds(1)
     /// In bytes: less is not worth a write each second while everybody waits for room.
     private static let smallLog: Int64 = 64 << 10
+    /// In bytes: what is copied while nobody may write, within a lease however slow the disk.
+    private static let quickLog: Int64 = 64 << 20
     /// In nanoseconds.
     private static let patience: Int64 = 1_000_000_000
 
@@ -89,7 +91,7 @@ final class Checkpointer: Sendable {
 
     /// There is too little room: the log is copied, and cut, if it holds any that is worth it.
     func roomIsWanted() {
-        guard file.logBytes > Self.smallLog else { return }
+        guard file.logBytes > Self.smallLog, now >= state.withLock({ $0.pausesUntil }) else { return }
         workWasCommitted()
     }
 
@@ -146,13 +148,19 @@ final class Checkpointer: Sendable {
         try connection.writeWithoutTransaction { database in
             let left = try copy(database)
             // Much is left when a reader keeps it from being copied: the writers are not to wait for that.
-            guard left <= Self.pages else { return state.withLock { $0.pausesUntil = now + Self.patience } }
+            guard left <= Self.pages else { return pause() }
             // Without a turn too: a writer that stands still may keep it for ever.
             _ = writerQueue.enter(within: Self.turn) { false }
             defer { writerQueue.leave() }
-            guard try copy(database) == 0 else { return state.withLock { $0.pausesUntil = now + Self.patience } }
+            guard try copy(database) == 0 else { return pause() }
             if space?.shortage(at: time.instant) != nil { try giveBack(database) }
         }
+    }
+
+    /// A reader is in the log. Each try writes a page into it, and where room is short that is what is kept for others.
+    private func pause() {
+        let isShort = space?.shortage(at: time.instant) != nil
+        state.withLock { $0.pausesUntil = now + (isShort ? 30 : 1) * Self.patience }
     }
 
     /// Gives the file system what the log, all copied, has room for: on a small disk that may be what the work waits for.
@@ -166,7 +174,17 @@ final class Checkpointer: Sendable {
             // It fails only where the connection can do nothing more.
             try? database.execute(sql: "PRAGMA journal_size_limit = \(limit)")
         }
-        try noteBeginning(database)
+        do {
+            try noteBeginning(database)
+        } catch let error as DatabaseError where isForWantOfRoom(error, database) {
+            // A reader is in it. All is copied, which is what was to be done.
+            pause()
+        }
+    }
+
+    private func isForWantOfRoom(_ error: DatabaseError, _ database: Database) -> Bool {
+        let systemError = database.sqliteConnection.map { sqlite3_system_errno($0) } ?? 0
+        return SQLFailure(error, systemError: systemError).kind == .full
     }
 
     /// The rule: a write of our own, and the checkpoint at once.
@@ -177,7 +195,9 @@ final class Checkpointer: Sendable {
     private func copy(_ database: Database) throws -> Int {
         do {
             try noteBeginning(database)
-        } catch let error as DatabaseError where error.resultCode == .SQLITE_FULL {
+        } catch let error as DatabaseError
+            where isForWantOfRoom(error, database) && file.logBytes <= Self.quickLog
+        {
             return try whileNobodyWrites { try checkpoint(database) }
         }
         return try checkpoint(database)

@@ -66,7 +66,12 @@ extension SQLiteStore {
             try transaction.forgetChangedPlan()
             return try work(transaction)
         } catch {
-            throw leatError(error, path: name)
+            let told = leatError(error, path: name, on: handle)
+            damage.note(told)
+            if let told = told as? LeatError, [.busy, .diskFull, .damaged].contains(told.code) {
+                connection.failure = told
+            }
+            throw told
         }
     }
 

@@ -255,13 +255,14 @@ public final class SQLiteStore: Store {
         defer { queue?.leave() }
         do {
             try durability.map(connection.sync)
+            let end = ContinuousClock.now + deadline
             var hasBegun = false
             let entry = try queue?.enter(within: deadline) {
                 hasBegun = try BusyHandler.begin(on: connection, deadline: deadline)
                 return hasBegun
             }
             if entry == .late { throw SQLFailure(code: SQLITE_BUSY, message: "the writers' queue did not move") }
-            if !hasBegun { try connection.execute("BEGIN IMMEDIATE") }
+            if !hasBegun { try BusyHandler.begin(on: connection, deadline: deadline, until: end) }
         } catch {
             throw noted(leatError(error, path: name, holder: file?.writerProcess, on: connection.handle))
         }

@@ -63,8 +63,8 @@ struct CallingOutTests {
         #expect(try await store.states("raw") == [.leased, .leased])
     }
 
-    /// Codes with which this store would wait, or stop all writes.
-    private static let othersErrors = [SQLITE_BUSY, SQLITE_FULL, SQLITE_CORRUPT, SQLITE_IOERR | 4 << 8] as [Int32]
+    /// Codes with which this store would wait, or fail.
+    private static let othersErrors = [SQLITE_BUSY, SQLITE_BUSY | 2 << 8, SQLITE_CANTOPEN, SQLITE_READONLY] as [Int32]
 
     @Test("fails its item by an error of a database of its own, which is none of this one", arguments: othersErrors)
     func anotherDatabase(code: Int32) async throws {
@@ -83,6 +83,40 @@ struct CallingOutTests {
 
         #expect(try await store.states("raw") == [.waiting, .done])
         #expect(try await store.reading { try Int.fetchAll($0, sql: "SELECT id FROM parent") } == [2])
+    }
+
+    @Test(
+        "stops all the same where it can't be told whose database is damaged or full",
+        arguments: [SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_FULL, SQLITE_IOERR | 4 << 8] as [Int32])
+    func damage(code: Int32) async throws {
+        let store = try await guarded(Fixture.line)
+
+        let error = await #expect(throws: LeatError.self) {
+            try await store.writing { _ in throw DatabaseError(resultCode: ResultCode(rawValue: code)) }
+        }
+
+        #expect(error?.code == (code == SQLITE_FULL ? .diskFull : .damaged))
+    }
+
+    @Test("takes what a put within it met for the store's, whatever it throws itself")
+    func ownPut() async throws {
+        let store = try await guarded(Fixture.line)
+        let jobs = try await store.queue("jobs", of: String.self)
+        try await store.fill(1)
+        let lease = try #require(try await store.lease("change", try await store.worker("change")))
+
+        let step = TransactionalStep(of: lease) { context, _ in
+            let database = (context as! SQLiteContext).database
+            let pages = try #require(try Int.fetchOne(database, sql: "PRAGMA page_count"))
+            try database.execute(sql: "PRAGMA max_page_count = \(pages)")
+            struct NoLuck: Error {}
+            do { try jobs.put(String(repeating: "x", count: 100_000), in: database) } catch { throw NoLuck() }
+            return []
+        }
+        let error = await #expect(throws: LeatError.self) { try await store.commit(step, next: nil) }
+
+        #expect(error?.code == .diskFull)
+        #expect(try await store.states("raw") == [.leased])
     }
 
     /// Ways to write that GRDB has; each leaves its statement in another state.

@@ -35,16 +35,18 @@ extension PipelineFile {
     /// Keeps it as it was read, for ``read(_:snapshot:)``.
     package func save(to path: String) throws {
         let new = path + ".new"
-        // Of a run that was killed just then.
-        unlink(new)
-        // For its owner alone, whatever the umask: workers refuse a file that others may write.
-        try NewFile.write(bytes, to: new, mode: 0o600)
-        guard rename(new, path) == 0 else {
+        func refuse(_ failure: Int32) throws {
+            unlink(new)
             throw LeatError(
                 .storeFailed,
-                "The pipeline file can't be copied to \(printable(path)), for its workers: \(String(cString: strerror(errno)))."
+                "The pipeline file can't be copied to \(printable(path)), for its workers: \(String(cString: strerror(failure)))."
             )
         }
+        // Of a run that was killed just then.
+        if unlink(new) != 0, errno != ENOENT { try refuse(errno) }
+        // For its owner alone, whatever the umask: workers refuse a file that others may write.
+        try NewFile.write(bytes, to: new, mode: 0o600)
+        if rename(new, path) != 0 { try refuse(errno) }
     }
 
     /// Reads a file's bytes.

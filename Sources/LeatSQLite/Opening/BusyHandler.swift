@@ -27,7 +27,21 @@ enum BusyHandler {
             }, limit)
     }
 
+    /// Takes the write lock, and waits for it no longer than up to `end`.
+    ///
+    /// - Throws: ``SQLFailure`` of kind `busy`.
+    static func begin(on connection: Connection, deadline: Duration, until end: ContinuousClock.Instant) throws {
+        while try !begin(on: connection, deadline: deadline) {
+            guard ContinuousClock.now < end else {
+                throw SQLFailure(code: SQLITE_BUSY, message: "database is locked")
+            }
+            usleep(.random(in: 500...1500))
+        }
+    }
+
     /// Takes the write lock if nobody else holds it just now.
+    ///
+    /// - Parameter deadline: of the connection's other statements.
     static func begin(on connection: Connection, deadline: Duration) throws -> Bool {
         sqlite3_busy_handler(connection.handle, nil, nil)
         defer { set(on: connection.handle, deadline: deadline) }

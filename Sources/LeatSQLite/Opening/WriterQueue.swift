@@ -43,6 +43,8 @@ final class WriterQueue: Sendable {
     private struct State {
         /// Whether that thread waits, for a writer or for one that has given up.
         var isWaiting = false
+        /// Whether the turn is this writer's.
+        var isOurs = false
         /// Whether who has the turn was seen to write nothing.
         var isHeldUp = false
         var writer: Turn?
@@ -73,7 +75,10 @@ final class WriterQueue: Sendable {
         let end = ContinuousClock.now + deadline
         let turn = Turn()
         let (place, isHeldUp) = state.withLock { state -> (Place, Bool) in
-            if !state.isWaiting, flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return (.first, false) }
+            if !state.isWaiting, flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
+                state.isOurs = true
+                return (.first, false)
+            }
             defer { state.isWaiting = true }
             state.writer = turn
             return (state.isWaiting ? .kept : .last, state.isHeldUp)
@@ -114,14 +119,26 @@ final class WriterQueue: Sendable {
         state.withLock { state in
             state.isWaiting = false
             state.isHeldUp = false
-            if let writer = state.writer.take() { writer.give() } else { leave() }
+            if let writer = state.writer.take() {
+                state.isOurs = true
+                writer.give()
+            } else {
+                flock(descriptor, LOCK_UN)
+            }
         }
     }
 
     /// - Returns: whether the turn had not come.
     private func giveUp() -> Bool { state.withLock { $0.writer.take() != nil } }
 
-    func leave() { flock(descriptor, LOCK_UN) }
+    /// Ends the turn, if there is one: who has passed, or was late, has none.
+    func leave() {
+        state.withLock { state in
+            guard state.isOurs else { return }
+            state.isOurs = false
+            flock(descriptor, LOCK_UN)
+        }
+    }
 }
 
 /// One writer's turn, which is given by another thread.

@@ -23,6 +23,8 @@ final class Connection {
     let handle: OpaquePointer
     let commitGuard = CommitGuard()
     let rings = Rings()
+    /// What a user's function has met in a step of ours within it, if that can't go on: it may throw something else.
+    var failure: LeatError?
     private var statements: [Key: Statement] = [:]
     /// Questions whose statements are kept, by their text, when nobody is reading their rows.
     private var questions: [String: OpaquePointer] = [:]

@@ -13,10 +13,12 @@ extension Transaction {
     ///   the store that are not the function's.
     func callingOut<T>(_ body: () throws -> T) throws -> Result<T, any Error> {
         try sql(Self.savepointQuery).run()
+        sql.failure = nil
         let result = Result { try sql.commitGuard.callingOut(body) }
         var cause: (any Error)?
         if case .failure(let error) = result {
             // FULL and its like have ended the transaction, or are about to.
+            if let failure = sql.failure { throw failure }
             if isOfAnotherDatabase(error) {
                 cause = UsersError(error: error)
             } else if isOfTheStore(error) {
@@ -38,12 +40,17 @@ extension Transaction {
         return cause.map { .failure($0) } ?? result
     }
 
-    /// Whether this connection knows nothing of the error: the function has databases of its own, and what befalls those
-    /// is its failure, not the store's. (A function that goes on here after an error of ours has it taken for its own
-    /// too; its acknowledgement then meets what is wrong.)
+    /// Whether this connection knows nothing of the error: the function has databases of its own, and a lock on one of those
+    /// is its failure, not the store's.
+    ///
+    /// What a connection remembers is its last error, and a function may have gone on here since. So what must not be missed
+    /// (damage, a failing disk, a full one) is the store's, whosever it is.
     private func isOfAnotherDatabase(_ error: any Error) -> Bool {
         guard let error = error as? DatabaseError, sql.isInTransaction else { return false }
-        return sqlite3_extended_errcode(sql.handle) != error.extendedResultCode.rawValue
+        switch error.resultCode {
+        case .SQLITE_CORRUPT, .SQLITE_NOTADB, .SQLITE_IOERR, .SQLITE_FULL: return false
+        default: return sqlite3_extended_errcode(sql.handle) != error.extendedResultCode.rawValue
+        }
     }
 
     /// Errors of the database that say that it can't go on (full, busy, damaged, unreadable), rather than that an item
