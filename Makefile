@@ -7,7 +7,7 @@
 #   make fuzz            four targets, FUZZ_SECONDS=600 each; what they find is kept in .build-fuzz/found
 #   make torture         the fault tests at their whole size, with a table of what was tried and found
 #   make mutants         breaks what is promised, a rule at a time, and tells which tests notice
-#   make sanitize        the engine's and the store's tests under the address and the thread sanitizer
+#   make sanitize        the engine's and the store's tests under the address sanitizer; on macOS under that of threads too
 #   make docs            the documentation, without a warning
 #   make api             the public API, held against that of .ci/api-baseline
 #   make lint            the formatter's rules
@@ -80,14 +80,18 @@ fuzz:
 	        .build-fuzz/found/$$target Tests/Fuzz/Corpus/$$target; \
 	done
 
+# On Linux the thread sanitizer does not see that Swift's `Mutex` was waited for (the library is not built for it), and
+# reports each that is: a counter behind one, from four threads, with Swift 6.3.1.
 sanitize:
 	@.ci/set-up python3
 	swift build --build-tests --scratch-path .build-asan --sanitize address
 	ASAN_OPTIONS=detect_leaks=0 swift test --no-parallel --skip-build --scratch-path .build-asan --sanitize address \
 	    --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
+ifeq ($(shell uname -s),Darwin)
 	swift build --build-tests --scratch-path .build-tsan --sanitize thread
 	swift test --no-parallel --skip-build --scratch-path .build-tsan --sanitize thread \
 	    --filter '$(SANITIZED)' --skip '$(UNSANITIZED)'
+endif
 
 docs:
 	@.ci/docs
