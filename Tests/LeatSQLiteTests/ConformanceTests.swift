@@ -22,7 +22,7 @@ struct ConformanceTests {
 
     @Test("is equal to the model after every operation")
     func model() async throws {
-        let trial = Trial("model, SQLite", ci: 300, full: 10_000, of: "× 50 operations")
+        let trial = Trial("model, SQLite", ci: 300, full: 5_000, of: "× 50 operations")
 
         try await check(trial, .everything)
 
