@@ -50,7 +50,7 @@ final class Checkpointer: Sendable {
     private static let turn = Duration.seconds(1)
     /// In bytes: less is not worth a write each second while everybody waits for room.
     private static let smallLog: Int64 = 64 << 10
-    /// In bytes: what is copied while nobody may write, within a lease however slow the disk.
+    /// In bytes, the limit that a log is cut to: so much at most is copied while nobody may write.
     private static let quickLog: Int64 = 64 << 20
     /// In nanoseconds.
     private static let patience: Int64 = 1_000_000_000

@@ -8,7 +8,7 @@ extension Transaction {
         if let trip = gate.trip { return .refused(reason: trip) }
         if try hasEnded(name) { return .finished }
         guard try isClosed(queue), try !isBusy(queue) else { return .nothing(until: nil) }
-        if let shortage = store.space?.shortage(at: store.time.instant) { throw shortage }
+        if let shortage = store.lackOfRoom { throw shortage }
         try admitDue(queue)
         if let due = try sql(Self.nextDueQuery, queue).first(body: { $0.optionalInt(0) }) ?? nil {
             return .nothing(until: due)

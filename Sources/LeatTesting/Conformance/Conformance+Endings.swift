@@ -73,7 +73,10 @@ extension StoreConformance {
 
             try equal(try await bench.state("total"), .complete, "the stage")
         },
-        Case("hands an empty input that is taken as a whole to one worker, whose death counts", on: .ending()) {
+        Case(
+            "invariant 2: hands an empty input that is taken as a whole to one worker, whose death counts",
+            on: .ending()
+        ) {
             bench in
             try await bench.close()
             let first = try await bench.enroll("total")
