@@ -133,6 +133,17 @@ let package = Package(
             path: "Tests/Crash/Program",
             swiftSettings: settings
         ),
+        .target(name: "BenchRecord", path: "Tests/Benchmarks/Record", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .target(name: "BenchRaw", path: "Tests/Benchmarks/Raw", linkerSettings: [.linkedLibrary("sqlite3")]),
+        .executableTarget(name: "leat-bench-replay", dependencies: ["BenchRaw"], path: "Tests/Benchmarks/Replay"),
+        .executableTarget(
+            name: "leat-bench-pipeline", dependencies: ["BenchRaw", "CLeatSQLite"], path: "Tests/Benchmarks/Pipeline"),
+        .executableTarget(
+            name: "leat-bench-store",
+            dependencies: ["BenchRecord", "Leat", "LeatSQLite", arguments],
+            path: "Tests/Benchmarks/Store",
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "leat-bench-throughput",
             dependencies: ["Leat", "LeatCLI"],

@@ -19,7 +19,7 @@ extension SQLiteStore {
     /// - Important: Nobody else can write meanwhile: no network calls, no waiting. `body` may neither commit nor roll
     ///   back; what it throws undoes all of it.
     public func writing<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
-        try await write(countingAsWork: true, isUsers: true) { transaction in
+        try await write(countingAsWork: true, sharing: .users) { transaction in
             switch try transaction.callingOut({ try body(transaction.database) }) {
             case .success(let result): return result
             case .failure(let error): throw UsersError(error: UsersError.thrown(error))

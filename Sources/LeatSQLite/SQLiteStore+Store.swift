@@ -16,7 +16,7 @@ extension SQLiteStore {
         try await write { try $0.reopen(queue, by: who) }
     }
     public func renew(_ lease: Lease, for duration: Duration) async throws {
-        try await write { try $0.renew(lease, for: duration) }
+        try await write(sharing: .allowed) { try $0.renew(lease, for: duration) }
     }
 
     public func plan() async throws -> Plan? { try await reading { try Transaction.storedPlan(in: $0) } }
@@ -51,8 +51,10 @@ extension SQLiteStore {
     @discardableResult
     public func emit(_ emission: Emission) async throws -> QueueName? {
         try await countingRefusals(of: emission.hold.id.stage) {
-            try await write(countingAsWork: true, surviving: durability(of: emission.hold.id.stage)) {
-                [self] transaction in
+            try await write(
+                countingAsWork: true, sharing: emission.body == nil ? .allowed : .alone,
+                surviving: durability(of: emission.hold.id.stage)
+            ) { [self] transaction in
                 try transaction.emit(emission)
                 let stage = try transaction.stage(emission.hold.id.stage)
                 if let full = try transaction.fullOutput(of: stage) { return full }
@@ -64,13 +66,17 @@ extension SQLiteStore {
 
     public func fullOutput(of stage: StageName) async throws -> QueueName? {
         if let shortage = lackOfRoom { throw shortage }
-        return try await write { try $0.fullOutput(of: $0.stage(stage)) }
+        return try await write(sharing: .allowed) { try $0.fullOutput(of: $0.stage(stage)) }
     }
 
-    public func isFull(_ queue: QueueName) async throws -> Bool { try await write { try $0.isFull(queue) } }
+    public func isFull(_ queue: QueueName) async throws -> Bool {
+        try await write(sharing: .allowed) { try $0.isFull(queue) }
+    }
 
     public func put(_ outputs: [Output]) async throws -> Int {
-        try await write(countingAsWork: true, surviving: durability(ofPuts: outputs)) { try $0.put(outputs, from: nil) }
+        try await write(countingAsWork: true, sharing: .allowed, surviving: durability(ofPuts: outputs)) {
+            try $0.put(outputs, from: nil)
+        }
     }
 
     public func begin(_ schedule: ScheduleName, into queue: QueueName) async throws -> Int64 {
@@ -86,7 +92,12 @@ extension SQLiteStore {
     }
 
     public func claim(_ request: ClaimRequest) async throws -> Claim {
-        try await write(surviving: durability(of: request.stage)) { try $0.claim(request) }
+        // It needs no sync of its own: a power cut ends whoever holds it, and its items are ready again.
+        try await write(sharing: .allowed, surviving: .processCrash) {
+            try $0.claim(request)
+        } then: {
+            try $0.read(on: $1)
+        }
     }
 
     public func claimAll(_ stage: StageName, worker: WorkerID) async throws -> Claim {
@@ -95,11 +106,10 @@ extension SQLiteStore {
 
     public func commit(_ step: Step, next: ClaimRequest?) async throws -> Claim? {
         try await countingRefusals(of: step.stage) {
-            try await write(countingAsWork: true, surviving: durability(of: step.stage)) { transaction in
-                try transaction.apply(step)
-                let claim = try transaction.claimNext(next)
-                try transaction.tellReady(in: transaction.stage(step.stage).input)
-                return claim
+            try await write(countingAsWork: true, sharing: .allowed, surviving: durability(of: step.stage)) {
+                try $0.commit(step, next: next)
+            } then: {
+                try $0?.read(on: $1)
             }
         }
     }
@@ -107,7 +117,7 @@ extension SQLiteStore {
     public func commit(_ steps: [Step]) async throws {
         guard let stage = steps.first?.stage else { return }
         try await countingRefusals(of: stage) {
-            try await write(countingAsWork: true, surviving: durability(of: stage)) { transaction in
+            try await write(countingAsWork: true, sharing: .allowed, surviving: durability(of: stage)) { transaction in
                 for step in steps { try transaction.apply(step) }
             }
         }
@@ -120,6 +130,8 @@ extension SQLiteStore {
                 let claim = try transaction.claimNext(next)
                 try transaction.tellReady(in: transaction.stage(step.lease.stage).input)
                 return claim
+            } then: {
+                try $0?.read(on: $1)
             }
         }
     }

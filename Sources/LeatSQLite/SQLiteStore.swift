@@ -29,6 +29,8 @@ public final class SQLiteStore: Store {
     /// The writer's and the heartbeat's places in the queue of writers: a lock is its descriptor's.
     let writerQueue: WriterQueue?
     let heartbeatQueue: WriterQueue?
+    /// This process's steps on the writer's connection.
+    let steps = StepQueue()
     let shared: Mutex<Shared>
     /// `nil` for a database in memory, which fills no disk.
     let space: SpaceGuard?
@@ -215,98 +217,7 @@ public final class SQLiteStore: Store {
         observerStatements = nil
     }
 
-    // MARK: Transactions
-
-    /// One step: `BEGIN IMMEDIATE`, the work, `COMMIT`, on the writer's thread. One hop, whatever the batch.
-    ///
-    /// It does not end early when the task is cancelled: GRDB's own `write` would interrupt the statement.
-    func write<T: Sendable>(
-        countingAsWork isWork: Bool = false, isUsers: Bool = false, surviving durability: Durability = .powerCut,
-        _ work: @escaping @Sendable (Transaction) throws -> T
-    ) async throws -> T {
-        try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
-            writer.asyncWriteWithoutTransaction { [self] database in
-                continuation.resume(
-                    with: Result {
-                        guard let writerStatements else {
-                            throw LeatError(.storeFailed, "The store was used after it was closed.")
-                        }
-                        let result = try transact(
-                            database, writerStatements, writerQueue, isUsers: isUsers, surviving: durability, work)
-                        if isWork { checkpointer?.workWasCommitted() }
-                        return result
-                    })
-            }
-        }
-    }
-
-    /// The transaction itself. Blocks.
-    ///
-    /// - Parameters:
-    ///   - isUsers: whether a user's code may have asked GRDB to be told of the commit.
-    ///   - durability: what the commit is to survive; `nil`: what the connection was opened for.
-    func transact<T>(
-        _ database: Database, _ connection: Connection, _ queue: WriterQueue?, isUsers: Bool = false,
-        surviving durability: Durability? = nil,
-        _ work: (Transaction) throws -> T
-    ) throws -> T {
-        try damage.check()
-        let changesBefore = connection.totalChanges
-        defer { queue?.leave() }
-        do {
-            try durability.map(connection.sync)
-            let end = ContinuousClock.now + deadline
-            var hasBegun = false
-            let entry = try queue?.enter(within: deadline) {
-                hasBegun = try BusyHandler.begin(on: connection, deadline: deadline)
-                return hasBegun
-            }
-            if entry == .late { throw SQLFailure(code: SQLITE_BUSY, message: "the writers' queue did not move") }
-            if !hasBegun { try BusyHandler.begin(on: connection, deadline: deadline, until: end) }
-        } catch {
-            throw noted(leatError(error, path: name, holder: file?.writerProcess, on: connection.handle))
-        }
-        // The time is taken under the lock: a step that waited for it must not judge leases by an older clock.
-        let transaction = Transaction(store: self, database: database, sql: connection)
-        do {
-            try transaction.forgetChangedPlan()
-            let result = try work(transaction)
-            try transaction.lengthenLeases()
-            isUsers ? try database.commit() : try connection.execute("COMMIT")
-            if connection.totalChanges != changesBefore { shared.withLock { $0.commits += 1 } }
-            ring(connection.rings.take())
-            return result
-        } catch {
-            _ = connection.rings.take()
-            // FULL, IOERR and INTERRUPT may have rolled it back already (https://sqlite.org/lang_transaction.html).
-            let told =
-                (error as? UsersError)?.error ?? noted(leatError(error, path: name, on: connection.handle))
-            if connection.isInTransaction { isUsers ? try database.rollback() : try connection.execute("ROLLBACK") }
-            lengthenLeases(after: transaction)
-            throw told
-        }
-    }
-
-    /// An error of a write; one that must stop all writes does.
-    private func noted(_ error: any Error) -> any Error {
-        damage.note(error)
-        return error
-    }
-
-    /// What was undone held the lock as long: the leases are lengthened in a transaction of their own, while this
-    /// process's turn to write lasts.
-    private func lengthenLeases(after transaction: Transaction) {
-        guard transaction.wasLong, (try? damage.check()) != nil else { return }
-        do {
-            try transaction.sql.execute("BEGIN IMMEDIATE")
-            try transaction.lengthenLeases()
-            try transaction.sql.execute("COMMIT")
-        } catch {
-            // The error of the step is the one to tell. Without this, a live worker may be taken for silent: its
-            // items are handed to another, and its own step is refused.
-            if transaction.sql.isInTransaction { sqlite3_exec(transaction.sql.handle, "ROLLBACK", nil, nil, nil) }
-        }
-    }
+    // MARK: Reading
 
     /// Reads our own tables and views, in one snapshot. The database in memory has one connection for all.
     func observe<T: Sendable>(_ body: @escaping @Sendable (Connection) throws -> T) async throws -> T {

@@ -17,8 +17,5 @@ package struct FNV1a: Sendable, Hashable {
     }
 
     /// 16 hexadecimal digits.
-    package var text: String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }
+    package var text: String { hexadecimal(value) }
 }

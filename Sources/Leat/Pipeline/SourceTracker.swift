@@ -67,7 +67,7 @@ struct RepeatingTracker<Value: Codable & Sendable>: SourceTracker {
     private let id: ShardID
     private let saved: Position?
     private var count: Int64 = 0
-    private var hash = FNV1a()
+    private var hash = ElementHash()
 
     init(_ queue: QueueReference<Value>, _ hold: ShardHold) throws {
         self.queue = queue
@@ -91,11 +91,9 @@ struct RepeatingTracker<Value: Codable & Sendable>: SourceTracker {
         let payload = try queue.coder.encode(element)
         count += 1
         switch payload {
-        case .text(let text): hash.add(text.utf8)
-        case .blob(let bytes): hash.add(bytes)
+        case .text(var text): text.withUTF8 { hash.add(UnsafeRawBufferPointer($0)) }
+        case .blob(let bytes): bytes.withUnsafeBytes { hash.add($0) }
         }
-        // A byte that no text holds, so that where a value ends counts too.
-        hash.add(CollectionOfOne(0xFF))
         guard let saved, count <= saved.count else {
             outputs.append(queue.output(payload, of: element))
             return

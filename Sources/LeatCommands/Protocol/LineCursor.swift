@@ -23,7 +23,7 @@ struct LineLedger: Sendable {
     /// The last place that was found unchanged.
     private var unchanged: Int64 = 0
     private(set) var count: Int64 = 0
-    private var hash = FNV1a()
+    private var hash = ElementHash()
     private var marks: [LineCursor.Mark] = []
     /// The lines since that, and how many before them were not empty: to tell which one has changed.
     private(set) var unproved: [[UInt8]] = []
@@ -47,9 +47,7 @@ struct LineLedger: Sendable {
     /// - Throws: ``Changed`` when those before it are not what they were.
     mutating func add(_ line: [UInt8]) throws -> Bool {
         count += 1
-        hash.add(line)
-        // A byte that ends no line, so that where one ends counts too.
-        hash.add(CollectionOfOne(0x0A))
+        line.withUnsafeBytes { hash.add($0) }
         if count % stride == 0 { mark() }
         if !ahead.isEmpty { keep(line) }
         guard let next = ahead.last, next.count == count else { return saved.map { count > $0.count } ?? true }

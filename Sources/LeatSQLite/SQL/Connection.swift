@@ -1,19 +1,43 @@
 internal import CLeatSQLite
 internal import GRDB
 internal import Leat
+internal import Synchronization
 
 /// A query as it is written beside its only caller; `{name}` stands for the queue's name.
 ///
-/// Its identity is the key under which its prepared statements are kept, so it is only ever a `static let`.
+/// Its number is the place at which its prepared statements are kept, so it is only ever a `static let`.
 final class Query: Sendable {
     let text: String
-    init(_ text: String) { self.text = text }
+    let number: Int
+
+    init(_ text: String) {
+        self.text = text
+        number = Self.numbers.add(1, ordering: .relaxed).oldValue
+    }
+
+    private static let numbers = Atomic(0)
 
     /// Queue names match `[a-z][a-z0-9_]*`, so that they may stand in a statement.
     func text(for queue: QueueName?) -> String {
         guard let queue else { return text }
         return text.split(separator: "{name}", omittingEmptySubsequences: false).joined(separator: queue.rawValue)
     }
+}
+
+/// Statements by the numbers of their queries.
+// A class: it is changed where it lies.
+final class StatementTable {
+    private var statements: [Statement?] = []
+
+    func statement(of query: Query, preparing prepare: () throws -> Statement) rethrows -> Statement {
+        if query.number < statements.count, let statement = statements[query.number] { return statement }
+        let statement = try prepare()
+        while statements.count <= query.number { statements.append(nil) }
+        statements[query.number] = statement
+        return statement
+    }
+
+    var all: [Statement] { statements.compactMap { $0 } }
 }
 
 /// One connection's prepared statements. It is used on the queue of its GRDB connection only.
@@ -23,19 +47,19 @@ final class Connection {
     let handle: OpaquePointer
     let commitGuard = CommitGuard()
     let rings = Rings()
+    let scratch = Scratch()
     /// What a user's function has met in a step of ours within it, if that can't go on: it may throw something else.
     var failure: LeatError?
-    private var statements: [Key: Statement] = [:]
+    private let statements = StatementTable()
+    /// Those of each queue. The one that was used last lies at hand: hashing its name costs as much as a small query.
+    private var tables: [QueueName: StatementTable] = [:]
+    private var lastQueue: QueueName?
+    private var lastTable = StatementTable()
     /// Questions whose statements are kept, by their text, when nobody is reading their rows.
     private var questions: [String: OpaquePointer] = [:]
     private let questionsKept: Int
     /// As the writer's connection is opened.
     private var durability = Durability.powerCut
-
-    private struct Key: Hashable {
-        let query: ObjectIdentifier
-        let queue: QueueName?
-    }
 
     /// - Parameter questionsKept: of how many questions (``each(_:_:body:)``) the statements are kept.
     init(_ database: Database, questionsKept: Int = 0) throws {
@@ -49,7 +73,9 @@ final class Connection {
 
     deinit {
         // GRDB closes with sqlite3_close_v2, so a connection may outlive its statements or they it.
-        for statement in statements.values { sqlite3_finalize(statement.handle) }
+        for table in [statements] + Array(tables.values) {
+            for statement in table.all { sqlite3_finalize(statement.handle) }
+        }
         for question in questions.values { sqlite3_finalize(question) }
     }
 
@@ -62,17 +88,29 @@ final class Connection {
 
     /// The statement of a query, prepared once a connection. The number of queries bounds what is kept.
     func callAsFunction(_ query: Query, _ queue: QueueName? = nil) throws -> Statement {
-        let key = Key(query: ObjectIdentifier(query), queue: queue)
-        if let statement = statements[key] { return statement }
+        guard let queue else { return try statements.statement(of: query) { try prepare(query, nil) } }
+        if lastQueue != queue {
+            lastTable = tables[queue] ?? StatementTable()
+            tables[queue] = lastTable
+            lastQueue = queue
+        }
+        return try lastTable.statement(of: query) { try prepare(query, queue) }
+    }
+
+    private func prepare(_ query: Query, _ queue: QueueName?) throws -> Statement {
         var prepared: OpaquePointer?
         let text = query.text(for: queue)
         guard sqlite3_prepare_v3(handle, text, -1, UInt32(SQLITE_PREPARE_PERSISTENT), &prepared, nil) == SQLITE_OK,
             let prepared
         else { throw SQLFailure(handle) }
-        let statement = Statement(handle: prepared, connection: handle)
-        statements[key] = statement
-        return statement
+        return Statement(handle: prepared, connection: handle)
     }
+
+    func begin() throws { try self(Self.beginQuery).run() }
+    func commit() throws { try self(Self.commitQuery).run() }
+
+    private static let beginQuery = Query("BEGIN IMMEDIATE")
+    private static let commitQuery = Query("COMMIT")
 
     /// The rows of a question. Its statement is kept only where the same ones are asked again and again.
     ///

@@ -93,6 +93,34 @@ struct Statement {
         }
     }
 
+    /// Runs it with payloads at every second parameter from `first` on. They are copied into `scratch`, one after the other,
+    /// and only bound while it stands there.
+    ///
+    /// - Returns: `false`, with nothing done, when there is no room for them.
+    func run(payloads: some Sequence<Payload>, from first: Int32, in scratch: Scratch) throws -> Bool {
+        scratch.clear()
+        var index = first
+        defer {
+            reset()
+            for parameter in stride(from: first, to: index, by: 2) { sqlite3_bind_null(handle, parameter) }
+        }
+        for payload in payloads {
+            switch payload {
+            case .text(var text):
+                guard let bytes = text.withUTF8({ scratch.add(UnsafeRawBufferPointer($0)) }) else { return false }
+                bytes.withMemoryRebound(to: CChar.self) {
+                    _ = sqlite3_bind_text(handle, index, $0.baseAddress, Int32($0.count), nil)
+                }
+            case .blob(let bytes):
+                guard let bytes = bytes.withUnsafeBytes(scratch.add) else { return false }
+                sqlite3_bind_blob(handle, index, bytes.baseAddress, Int32(bytes.count), nil)
+            }
+            index += 2
+        }
+        while try step() {}
+        return true
+    }
+
     func bind(_ values: [SQLValue]) {
         for (offset, value) in values.enumerated() { bind(value, at: Int32(offset + 1)) }
     }
@@ -134,4 +162,26 @@ struct Statement {
     }
 
     func reset() { sqlite3_reset(handle) }
+}
+
+/// A stretch of memory for what several parameters of a statement are bound to.
+final class Scratch {
+    private let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 1)
+    private var used = 0
+
+    deinit { memory.deallocate() }
+
+    func clear() { used = 0 }
+
+    /// Copies bytes in; they stay where they are up to the next ``clear()``.
+    ///
+    /// - Returns: `nil` when there is no room.
+    func add(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+        // Also where there are none, so that they have an address: without one SQLite binds NULL.
+        guard bytes.count < memory.count - used else { return nil }
+        let place = UnsafeMutableRawBufferPointer(rebasing: memory[used..<used + bytes.count])
+        place.copyMemory(from: bytes)
+        used += bytes.count
+        return UnsafeRawBufferPointer(start: memory.baseAddress.map { $0 + (used - bytes.count) }, count: bytes.count)
+    }
 }

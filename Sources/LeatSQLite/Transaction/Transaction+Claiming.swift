@@ -3,31 +3,33 @@ internal import Leat
 /// Claiming: rows that are ready off the straight path, then one range. One lease row and one update, whatever the
 /// batch, so the cost does not depend on what is done or waiting.
 extension Transaction {
-    func claim(_ request: ClaimRequest) throws -> Claim {
+    func claim(_ request: ClaimRequest) throws -> Claimed {
         let (stage, queue) = try stageAndInput(request.stage)
         if let problem = request.problem(for: stage) { throw problem }
         if stage.kind == .queue { try handBackExpired(queue) }
         let gate = try gate(request.worker, stage.name, queue)
-        if let trip = gate.trip { return .refused(reason: trip) }
+        if let trip = gate.trip { return Claimed(.refused(reason: trip)) }
         // A suspect's worker holds nothing else: only so can a death be laid to its charge.
         let isIntended = request.holding == .isIntended
         if gate.holdsSuspect {
-            if isIntended { return .settleFirst }
-            return stage.kind == .queue ? try nothing(stage, request, holdsLease: true) : .nothing(until: nil)
+            if isIntended { return Claimed(.settleFirst) }
+            return Claimed(stage.kind == .queue ? try nothing(stage, request, holdsLease: true) : .nothing(until: nil))
         }
         try admitDue(queue)
 
-        if let full = try fullOutput(of: stage) { return try isSettled(stage, queue) ? .finished : .full(full) }
+        if let full = try fullOutput(of: stage) {
+            return Claimed(try isSettled(stage, queue) ? .finished : .full(full))
+        }
         if let shortage = store.lackOfRoom {
-            if try isSettled(stage, queue) { return .finished }
+            if try isSettled(stage, queue) { return Claimed(.finished) }
             // Who holds something goes on with that, and asks again; who does not has nothing better to do than wait.
             guard gate.holdsLease else { throw shortage }
             // A window would wait for items that nobody is given, and what it holds is what the room is kept for.
-            return isIntended ? .settleFirst : .nothing(until: now + 1000)
+            return Claimed(isIntended ? .settleFirst : .nothing(until: now + 1000))
         }
         let (allowed, wait) = try allowance(of: stage)
         guard allowed > 0 else {
-            return try isSettled(stage, queue) ? .finished : .nothing(until: now + wait.milliseconds + 1)
+            return Claimed(try isSettled(stage, queue) ? .finished : .nothing(until: now + wait.milliseconds + 1))
         }
         let limit = min(request.limit, allowed)
 
@@ -39,7 +41,7 @@ extension Transaction {
         var items = try readyRows(
             queue, limit: limit, suspectsToo: mayHold || !gate.holdsLease, suspectsOnly: suspectsOnly)
         if mayHold, gate.holdsLease, try isSuspectNext(items, queue) {
-            return isIntended ? .settleFirst : try nothing(stage, request, holdsLease: true)
+            return Claimed(isIntended ? .settleFirst : try nothing(stage, request, holdsLease: true))
         }
         var suspect = items.first?.suspect ?? 0
         var isCut = false
@@ -69,8 +71,8 @@ extension Transaction {
             suspect = range?.suspect ?? 0
         }
         if range == nil, items.count >= limit { try passRows(queue, frontier: gate.frontier) }
-        let count = items.count + (range?.items.count ?? 0)
-        guard count > 0 else { return try nothing(stage, request, holdsLease: gate.holdsLease) }
+        let count = items.count + (range?.count ?? 0)
+        guard count > 0 else { return Claimed(try nothing(stage, request, holdsLease: gate.holdsLease)) }
 
         let lease = try insertLease(
             queue, request.worker, range: range, items: count, suspect: suspect,
@@ -80,10 +82,10 @@ extension Transaction {
         if !stage.policy.countsHeld { try tellRoom(in: queue, of: stage) }
         // There may be more for another.
         if count == request.limit || suspect > 0 || isCut || range?.isRest == true { rings.work(in: queue) }
-        return .granted(
-            Lease(
-                id: lease, stage: stage.name, worker: request.worker,
-                items: items.map(\.item) + (range?.items ?? []), isSuspect: suspect > 0))
+        let granted = Lease(
+            id: lease, stage: stage.name, worker: request.worker,
+            items: items.map(\.item) + (range?.items ?? []), isSuspect: suspect > 0)
+        return Claimed(.granted(granted), unread: range?.isRead == false ? range.map { ($0, queue) } : nil)
     }
 
     /// What decides, before any item is looked at, whether this worker may claim.
@@ -141,14 +143,18 @@ extension Transaction {
             generation: Int(row.int(4)), createdAt: row.int(6), headers: Headers.read(row.optionalText(7)))
     }
 
-    struct ClaimedRange {
+    struct ClaimedRange: Sendable {
         let lo: Int64
         let hi: Int64
+        /// Those of ``count`` that have been read: all or none.
         let items: [Item]
+        let count: Int
         let suspect: Int
         let claims: Int
         /// It was handed back by others: there may be more after it.
         var isRest = false
+
+        var isRead: Bool { items.count == count }
     }
 
     private func claimRange(
@@ -177,11 +183,18 @@ extension Transaction {
             try sql(Self.shortenLeaseQuery).run(.int(orphan.id), .int(hi + 1), .int(items.count))
         }
         return ClaimedRange(
-            lo: orphan.lo, hi: hi, items: items, suspect: orphan.suspect, claims: orphan.claims + 1, isRest: true)
+            lo: orphan.lo, hi: hi, items: items, count: items.count, suspect: orphan.suspect,
+            claims: orphan.claims + 1, isRest: true)
     }
 
     /// Ids are selected, never computed: there may be gaps, and ids with a row of their own.
     private func claimFromFrontier(_ queue: QueueName, limit: Int, frontier: Int64) throws -> ClaimedRange? {
+        if limit >= Self.manyItems, try !hasRows(queue, from: frontier, to: .max),
+            let last = try sql(Self.nthQuery, queue).first(.int(frontier), .int(limit - 1), body: { $0.int(0) })
+        {
+            try sql(Self.frontierQuery).run(.text(queue.rawValue), .int(last + 1))
+            return ClaimedRange(lo: frontier, hi: last, items: [], count: limit, suspect: 0, claims: 1)
+        }
         let items = try pathItems(queue, from: frontier, to: .max, limit: limit, claims: 1)
         if items.last?.id.rawValue == .max {
             throw LeatError(.storeFailed, "Queue '\(queue)' has an item of the last number that there is; run verify.")
@@ -198,8 +211,12 @@ extension Transaction {
             try forgetDone(queue, from: frontier, to: next - 1)
             return nil
         }
-        return ClaimedRange(lo: frontier, hi: next - 1, items: items, suspect: 0, claims: 1)
+        return ClaimedRange(
+            lo: frontier, hi: next - 1, items: items, count: items.count, suspect: 0, claims: 1)
     }
+
+    /// So many items, without a row among them, are read after the commit, while others write.
+    private static let manyItems = 32
 
     /// The first item that is ready without a row of its own, handed back or new; not one under suspicion.
     private func oldestOnPath(_ queue: QueueName, _ frontier: Int64) throws -> ItemID? {
@@ -225,15 +242,19 @@ extension Transaction {
         var items: [Item] = []
         items.reserveCapacity(min(limit, 4096))
         // Mostly nothing is off the path, and then nothing needs to be looked up item by item.
-        let hasRows = try sql(Self.anyRowQuery, queue).first(.int(lo), .int(hi), body: { _ in true }) ?? false
-        let query = hasRows ? Self.pathQuery : Self.clearPathQuery
-        try sql(query, queue).each(.int(lo), .int(hi), .int(limit)) { row in
-            items.append(
-                Item(
-                    id: ItemID(row.int(0)), payload: row.payload(1), claims: claims, attempts: 0, generation: 0,
-                    createdAt: row.int(2), headers: Headers.read(row.optionalText(3))))
-        }
+        let query = try hasRows(queue, from: lo, to: hi) ? Self.pathQuery : Self.clearPathQuery
+        try sql(query, queue).each(.int(lo), .int(hi), .int(limit)) { items.append(Self.pathItem($0, claims: claims)) }
         return items
+    }
+
+    fileprivate static func pathItem(_ row: SQLRow, claims: Int) -> Item {
+        Item(
+            id: ItemID(row.int(0)), payload: row.payload(1), claims: claims, attempts: 0, generation: 0,
+            createdAt: row.int(2), headers: Headers.read(row.optionalText(3)))
+    }
+
+    private func hasRows(_ queue: QueueName, from lo: Int64, to hi: Int64) throws -> Bool {
+        try sql(Self.anyRowQuery, queue).first(.int(lo), .int(hi), body: { _ in true }) ?? false
     }
 
     func insertLease(
@@ -377,6 +398,7 @@ extension Transaction {
     static let clearPathQuery = Query(
         "SELECT i.id, i.payload, i.created_at, i.headers FROM q_{name} AS i WHERE i.id BETWEEN ?1 AND ?2 ORDER BY i.id LIMIT ?3"
     )
+    private static let nthQuery = Query("SELECT id FROM q_{name} WHERE id >= ?1 ORDER BY id LIMIT 1 OFFSET ?2")
     static let anyRowQuery = Query("SELECT 1 FROM qs_{name} WHERE id BETWEEN ?1 AND ?2 LIMIT 1")
 
     private static let lastIDQuery = Query("SELECT coalesce(max(id), 0) FROM q_{name}")
@@ -391,4 +413,30 @@ extension Transaction {
 
     // qs_…_waiting
     static let nextDueQuery = Query("SELECT min(visible_at) FROM qs_{name} WHERE state = 'waiting'")
+}
+
+/// The answer to a claim, whose items may still have to be read.
+///
+/// They are the holder's, and what is put is never changed: so they are read when the transaction is over.
+struct Claimed: Sendable {
+    private let claim: Claim
+    private let unread: (range: Transaction.ClaimedRange, queue: QueueName)?
+
+    init(_ claim: Claim, unread: (Transaction.ClaimedRange, QueueName)? = nil) {
+        self.claim = claim
+        self.unread = unread
+    }
+
+    /// The answer with all its items.
+    func read(on connection: Connection) throws -> Claim {
+        guard let (range, queue) = unread, case .granted(let lease) = claim else { return claim }
+        var items = lease.items
+        items.reserveCapacity(items.count + range.count)
+        try connection(Transaction.clearPathQuery, queue).each(
+            .int(range.lo), .int(range.hi), .int(range.count)
+        ) { items.append(Transaction.pathItem($0, claims: range.claims)) }
+        return .granted(
+            Lease(
+                id: lease.id, stage: lease.stage, worker: lease.worker, items: items, isSuspect: lease.isSuspect))
+    }
 }

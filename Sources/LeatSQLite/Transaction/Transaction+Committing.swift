@@ -33,6 +33,14 @@ struct ItemRow {
 
 /// Committing: the fence, the verdict, the outputs, the counts, and what follows from them.
 extension Transaction {
+    /// A step, and the claim that follows it.
+    func commit(_ step: Step, next: ClaimRequest?) throws -> Claimed? {
+        try apply(step)
+        let claim = try claimNext(next)
+        try tellReady(in: stage(step.stage).input)
+        return claim
+    }
+
     /// Applies a step whose fence stands.
     func apply(_ step: Step) throws {
         let (stage, queue) = try stageAndInput(step.stage)

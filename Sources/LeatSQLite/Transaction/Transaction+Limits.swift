@@ -4,7 +4,7 @@ internal import Leat
 extension Transaction {
     /// The claim that rides in a commit. With too little room on the disk it is left out, so that it does not undo the
     /// commit: the worker claims alone, and learns why.
-    func claimNext(_ request: ClaimRequest?) throws -> Claim? {
+    func claimNext(_ request: ClaimRequest?) throws -> Claimed? {
         guard let request, store.space?.shortage(at: store.time.instant) == nil else { return nil }
         return try claim(request)
     }

@@ -14,16 +14,10 @@ extension Transaction {
         while index < outputs.count {
             let queue = outputs[index].queue
             try check(queue, of: stage)
-            let insert = try sql(Self.insertQuery, queue)
-            insert.bind(.optional(stage?.name.rawValue), at: 3)
-            insert.bind(.int(now), at: 5)
-            // Of what is taken as a whole no part waits for another.
-            let hasGroups = try taker(of: queue).takesAll == false
-            var count = 0
-            while index < outputs.count, outputs[index].queue == queue {
-                if try put(outputs[index], insert, hasGroups: hasGroups) { count += 1 }
-                index += 1
-            }
+            var end = index + 1
+            while end < outputs.count, outputs[end].queue == queue { end += 1 }
+            let count = try put(outputs[index..<end], into: queue, from: stage)
+            index = end
             if count > 0, let stage {
                 try sql(Self.edgeQuery).run(.text(stage.name.rawValue), .text(queue.rawValue), .int(count))
             }
@@ -31,6 +25,48 @@ extension Transaction {
             total += count
         }
         return total
+    }
+
+    private func put(_ outputs: ArraySlice<Output>, into queue: QueueName, from stage: StageSpec?) throws -> Int {
+        let insert = try sql(Self.insertQuery, queue)
+        insert.bind(.optional(stage?.name.rawValue), at: 3)
+        insert.bind(.int(now), at: 5)
+        // Of what is taken as a whole no part waits for another.
+        let hasGroups = try taker(of: queue).takesAll == false
+        var count = 0
+        var index = outputs.startIndex
+        while index < outputs.endIndex {
+            // Those that are nothing but a payload go many in a statement, which costs half as much.
+            if outputs.endIndex - index >= Self.rows {
+                let block = outputs[index..<index + Self.rows]
+                if block.allSatisfy({ $0.isPlain(hasGroups: hasGroups) }), try putPlain(block, into: queue, from: stage)
+                {
+                    count += Self.rows
+                    index += Self.rows
+                    continue
+                }
+            }
+            if try put(outputs[index], insert, hasGroups: hasGroups) { count += 1 }
+            index += 1
+        }
+        return count
+    }
+
+    /// Inserts ``rows`` outputs by one statement.
+    ///
+    /// - Returns: `false`, with nothing done, when they are so large that one by one is as well.
+    private func putPlain(_ outputs: ArraySlice<Output>, into queue: QueueName, from stage: StageSpec?) throws -> Bool {
+        let insert = try sql(Self.insertRowsQuery, queue)
+        insert.bind(.optional(stage?.name.rawValue), at: 1)
+        insert.bind(.int(now), at: 2)
+        var parameter: Int32 = 4
+        for output in outputs {
+            insert.bind(.optional(output.parent?.rawValue), at: parameter)
+            parameter += 2
+        }
+        return try refusingClosed(queue) {
+            try insert.run(payloads: outputs.lazy.map(\.payload), from: 3, in: sql.scratch)
+        }
     }
 
     private func check(_ queue: QueueName, of stage: StageSpec?) throws {
@@ -50,7 +86,7 @@ extension Transaction {
         {
             return false
         }
-        do {
+        try refusingClosed(output.queue) {
             // What is the same for the whole run stays bound; the payload is bound where it lies, without a copy.
             insert.bind(.optional(output.key), at: 2)
             insert.bind(.optional(output.parent?.rawValue), at: 4)
@@ -67,11 +103,6 @@ extension Transaction {
                 }
             }
             try insert.run(payload: output.payload, at: 1)
-        } catch let failure as SQLFailure where failure.message.hasPrefix(Self.closedMessage) {
-            throw LeatError(
-                .queueClosed,
-                "Queue '\(output.queue)' is closed: it was sealed, and every stage that feeds it, if any does, has ended. Nothing of this step was committed; reopen the queue ('leat reopen') if more is to come."
-            )
         }
         let due = output.due.time(at: now)
         let id = ItemID(sql.lastInsertedID)
@@ -89,6 +120,17 @@ extension Transaction {
         return true
     }
 
+    private func refusingClosed<T>(_ queue: QueueName, _ insert: () throws -> T) throws -> T {
+        do {
+            return try insert()
+        } catch let failure as SQLFailure where failure.message.hasPrefix(Self.closedMessage) {
+            throw LeatError(
+                .queueClosed,
+                "Queue '\(queue)' is closed: it was sealed, and every stage that feeds it, if any does, has ended. Nothing of this step was committed; reopen the queue ('leat reopen') if more is to come."
+            )
+        }
+    }
+
     /// Gives a new item its place in its group: its turn at once, if the group has no other.
     private func join(_ group: String, _ id: ItemID, due: Int64?, priority: Int, queue: QueueName) throws {
         let isBehind = try sql(Self.hasGroupQuery, queue).first(.text(group), body: { _ in true }) != nil
@@ -104,6 +146,12 @@ extension Transaction {
     private static let insertQuery = Query(
         "INSERT INTO q_{name} (payload, key, origin, parent, created_at, group_id, headers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
     )
+
+    /// How many rows one statement inserts: of 200 bytes each, 2.4 µs a row alone, 1.4 with ten, 1.3 with 25 and no less with 50.
+    private static let rows = 25
+    private static let insertRowsQuery = Query(
+        "INSERT INTO q_{name} (payload, origin, parent, created_at) VALUES "
+            + (0..<rows).map { "(?\(2 * $0 + 3), ?1, ?\(2 * $0 + 4), ?2)" }.joined(separator: ", "))
 
     private static let passQuery = Query(
         "UPDATE leat_queues SET frontier = frontier + 1 WHERE name = ?1 AND frontier = ?2")
@@ -124,4 +172,11 @@ extension Transaction {
 
     private static let edgeQuery = Query(
         "UPDATE leat_edges SET inserted = inserted + ?3 WHERE stage = ?1 AND queue = ?2")
+}
+
+extension Output {
+    /// Whether it goes the straight path and has nothing but its payload and its parent.
+    fileprivate func isPlain(hasGroups: Bool) -> Bool {
+        key == nil && priority == 0 && due == .now && headers.isEmpty && (group == nil || !hasGroups)
+    }
 }

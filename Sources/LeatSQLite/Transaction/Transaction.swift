@@ -23,6 +23,9 @@ struct Transaction {
         began = store.time.instant
     }
 
+    /// The same transaction, as a further step in it finds the time.
+    func later() -> Transaction { Transaction(store: store, database: database, sql: sql) }
+
     var time: any TimeSource { store.time }
     /// Whom it will wake.
     var rings: Rings { sql.rings }

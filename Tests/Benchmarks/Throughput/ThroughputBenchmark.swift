@@ -22,6 +22,7 @@ struct ThroughputBenchmark: PipelineProgram {
             let environment = ProcessInfo.processInfo.environment
             let count = environment["LEAT_BENCH_ITEMS"].flatMap { Int($0) } ?? 300_000
             let batch = environment["LEAT_BENCH_BATCH"].flatMap { Int($0) } ?? 500
+            let durability = environment["LEAT_BENCH_SYNCHRONOUS"] == "normal" ? Durability.processCrash : .powerCut
             return try Pipeline("throughput") {
                 if let wait = environment["LEAT_BENCH_WAIT"].flatMap({ Double($0) }) {
                     Producer("put", to: "raw", repeating: { 0..<count })
@@ -29,14 +30,19 @@ struct ThroughputBenchmark: PipelineProgram {
                         try await Task.sleep(for: .milliseconds(wait * waitingShare(number)))
                     }.concurrency(8)
                 } else if environment["LEAT_BENCH_PAYLOAD"] == "json" {
-                    Producer("put", to: "raw", repeating: { (0..<count).lazy.map(record) }).batch(batch)
+                    Producer("put", to: "raw", repeating: { (0..<count).lazy.map(record) }).batch(batch).durability(durability)
                     Transformer("pass", from: "raw", to: "cooked") { (record: Record) in record }.batch(batch)
+                        .durability(durability)
                     Consumer("take", from: "cooked") { (_: Record) in }.batch(batch)
+                        .durability(durability)
                 } else {
                     let text = String(repeating: "x", count: 200)
                     Producer("put", to: "raw", repeating: { (0..<count).lazy.map { _ in text } }).batch(batch)
+                        .durability(durability)
                     Transformer("pass", from: "raw", to: "cooked") { (text: String) in text }.batch(batch)
+                        .durability(durability)
                     Consumer("take", from: "cooked") { (_: String) in }.batch(batch)
+                        .durability(durability)
                 }
             }
         }

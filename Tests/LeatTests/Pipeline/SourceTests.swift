@@ -284,3 +284,38 @@ struct FNV1aTests {
         #expect(hash.text == expected)
     }
 }
+
+@Suite("The hash of a source's elements")
+struct ElementHashTests {
+    private func hash(_ elements: String...) -> String {
+        var hash = ElementHash()
+        for var element in elements { element.withUTF8 { hash.add(UnsafeRawBufferPointer($0)) } }
+        return hash.text
+    }
+
+    @Test("is the same in every run and on every machine, as it is saved")
+    func isStable() {
+        #expect(hash() == "cbf29ce484222325")
+        #expect(hash("a") == "6882f66a391409d9")
+        #expect(hash("twelve bytes") == "84c2ffa522a12a8c")
+    }
+
+    @Test("tells order, where an element ends, and a change of any byte")
+    func tells() {
+        let text = "a line that is longer than a word or two of eight bytes"
+        #expect(hash("a", "b") != hash("b", "a"))
+        #expect(hash("ab", "c") != hash("a", "bc"))
+        #expect(hash("a", "") != hash("a"))
+        #expect(hash("a") != hash("a\0"))
+        let changed = text.indices.map { hash(text.replacingCharacters(at: $0, with: "#")) }
+        #expect(Set(changed + [hash(text)]).count == text.count + 1)
+    }
+}
+
+extension String {
+    fileprivate func replacingCharacters(at index: Index, with character: Character) -> String {
+        var characters = Array(self)
+        characters[distance(from: startIndex, to: index)] = character
+        return String(characters)
+    }
+}

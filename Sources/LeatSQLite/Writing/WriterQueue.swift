@@ -66,25 +66,30 @@ final class WriterQueue: Sendable {
 
     deinit { close(descriptor) }
 
+    /// Takes the turn, if it is nobody's; ``leave()`` ends it.
+    func tryEnter() -> Bool {
+        state.withLock { state in
+            guard !state.isWaiting, flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return false }
+            state.isOurs = true
+            return true
+        }
+    }
+
     /// Waits for the turn. One writer at a time does; ``leave()`` ends its turn.
     ///
     /// - Parameters:
     ///   - deadline: how long at most.
     ///   - pass: takes what the turn is for, if nobody has it just now; whether it has.
     func enter(within deadline: Duration, orPass pass: () throws -> Bool) rethrows -> Entry {
+        if tryEnter() { return .turn }
         let end = ContinuousClock.now + deadline
         let turn = Turn()
         let (place, isHeldUp) = state.withLock { state -> (Place, Bool) in
-            if !state.isWaiting, flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
-                state.isOurs = true
-                return (.first, false)
-            }
             defer { state.isWaiting = true }
             state.writer = turn
             return (state.isWaiting ? .kept : .last, state.isHeldUp)
         }
         switch place {
-        case .first: return .turn
         case .kept: break
         // It keeps this object, and so the descriptor, for as long as it waits.
         case .last: waiting.async { [self] in waitForTurn() }
@@ -97,7 +102,7 @@ final class WriterQueue: Sendable {
         return .turn
     }
 
-    private enum Place { case first, kept, last }
+    private enum Place { case kept, last }
 
     /// Should the turn have come meanwhile, it is there as well, and ends with the other.
     private func passing(_ pass: () throws -> Bool) rethrows -> Bool {

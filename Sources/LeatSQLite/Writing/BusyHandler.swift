@@ -46,7 +46,7 @@ enum BusyHandler {
         sqlite3_busy_handler(connection.handle, nil, nil)
         defer { set(on: connection.handle, deadline: deadline) }
         do {
-            try connection.execute("BEGIN IMMEDIATE")
+            try connection.begin()
             return true
         } catch let failure as SQLFailure where failure.kind == .busy {
             return false

@@ -1,0 +1,175 @@
+internal import Leat
+internal import Synchronization
+
+/// The steps of this process that wait for the writer's connection. Those that wait together are committed together:
+/// one sync for all of them (group commit).
+///
+/// Those whose steps were committed together come again with their next ones, a little one after the other. The first of
+/// them waits for the others, as many as there were, or else its sync would be for itself alone; but no longer than a
+/// fraction of what a sync takes.
+final class StepQueue: Sendable {
+    /// What is to be done by whoever has added a step, or has taken some.
+    enum Call: Sendable, Hashable {
+        /// Nothing: somebody else takes what waits.
+        case none
+        /// The connection is the caller's: take the steps, on this thread.
+        case here
+        /// The same on the writer's thread, since it lasts too long for a thread of the pool.
+        case onThread
+        /// Look again (``lookAgain()``) after that time.
+        case later(Duration)
+    }
+
+    private let state = Mutex(State())
+
+    private struct State {
+        var waiting: [PendingStep] = []
+        /// Whether somebody has the connection, who looks here when he is done.
+        var isTaken = false
+        /// Whether somebody will look again.
+        var isAwaited = false
+        /// How many steps were there when the last ones were committed, these included.
+        var crowd = 0
+        /// How long a transaction has taken of late; at first too long.
+        var usual = Duration.milliseconds(2)
+
+        var isShort: Bool { usual < StepQueue.short }
+
+        mutating func next() -> Call {
+            guard !isTaken, !waiting.isEmpty else { return .none }
+            if waiting.count >= crowd {
+                isTaken = true
+                return isShort && waiting.allSatisfy(\.isShareable) ? .here : .onThread
+            }
+            if isAwaited { return .none }
+            isAwaited = true
+            return .later(min(usual / 4, StepQueue.patience))
+        }
+    }
+
+    func add(_ step: PendingStep) -> Call {
+        state.withLock { state in
+            state.waiting.append(step)
+            return state.next()
+        }
+    }
+
+    func lookAgain() -> Call {
+        state.withLock { state in
+            state.isAwaited = false
+            guard !state.isTaken, !state.waiting.isEmpty else { return .none }
+            state.isTaken = true
+            return .onThread
+        }
+    }
+
+    /// Takes the connection for a step alone, if nobody has it or wants it, and it is likely to take a short time.
+    func takeAlone() -> Bool {
+        state.withLock { state in
+            guard !state.isTaken, state.waiting.isEmpty, state.crowd < 2, state.isShort else { return false }
+            state.isTaken = true
+            return true
+        }
+    }
+
+    /// The next steps to be taken in one transaction: several only if each of them may share it.
+    func group() -> [PendingStep] {
+        state.withLock { state in
+            let isShared = state.waiting.first?.isShareable ?? false
+            let count = isShared ? state.waiting.prefix(Self.most).prefix(while: \.isShareable).count : 1
+            defer { state.waiting.removeFirst(min(count, state.waiting.count)) }
+            return Array(state.waiting.prefix(count))
+        }
+    }
+
+    /// Puts back, before all others, what was not begun.
+    func putBack(_ steps: some Collection<PendingStep>) {
+        state.withLock { $0.waiting.insert(contentsOf: steps, at: 0) }
+    }
+
+    /// So many steps have been taken; the connection is free again.
+    ///
+    /// - Parameter duration: how long they took; `nil`: they could not be.
+    func release(_ count: Int, after duration: Duration?) -> Call {
+        state.withLock { state in
+            state.isTaken = false
+            guard let duration else { return state.next() }
+            state.usual += (duration - state.usual) / 8
+            state.crowd = count + state.waiting.count
+            return state.next()
+        }
+    }
+
+    /// How long at most a step waits for others.
+    private static let patience = Duration.milliseconds(2)
+    /// In one transaction.
+    private static let most = 256
+    /// A thread of the pool that tasks run on may be held up for so long: a sync by a disk with a cache that survives a
+    /// power cut, or none at all.
+    private static let short = Duration.milliseconds(1)
+}
+
+/// A step on its way to the writer's thread, and its answer on the way back.
+// @unchecked: who made it hands it over; it is touched on the writer's thread only.
+class PendingStep: @unchecked Sendable {
+    /// What its commit is to survive.
+    let durability: Durability
+    /// Whether it arms the checkpointer.
+    let isWork: Bool
+    let sharing: Sharing
+
+    /// Whether a step may have its transaction together with others.
+    enum Sharing: Sendable, Hashable {
+        /// It calls only Leat's own code, so that it may be done again when another one has failed.
+        case allowed
+        case alone
+        /// It calls a user's function, which may have asked GRDB to be told of the commit.
+        case users
+    }
+
+    init(durability: Durability, isWork: Bool, sharing: Sharing) {
+        self.durability = durability
+        self.isWork = isWork
+        self.sharing = sharing
+    }
+
+    var isShareable: Bool { sharing == .allowed }
+
+    func run(in transaction: Transaction) throws { preconditionFailure("a step is an AnsweredStep") }
+    /// It is committed: tells whoever waits.
+    func answer(on connection: Connection) { preconditionFailure("a step is an AnsweredStep") }
+    /// Tells whoever waits why it is not committed.
+    func fail(_ error: any Error) { preconditionFailure("a step is an AnsweredStep") }
+}
+
+/// One whose answer somebody waits for.
+final class AnsweredStep<Result: Sendable, Answer: Sendable>: PendingStep, @unchecked Sendable {
+    private let work: @Sendable (Transaction) throws -> Result
+    private let then: @Sendable (Result, Connection) throws -> Answer
+    private let waiting: CheckedContinuation<Answer, any Error>
+    private var result: Result?
+
+    init(
+        durability: Durability, isWork: Bool, sharing: Sharing,
+        work: @escaping @Sendable (Transaction) throws -> Result,
+        then: @escaping @Sendable (Result, Connection) throws -> Answer,
+        waiting: CheckedContinuation<Answer, any Error>
+    ) {
+        self.work = work
+        self.then = then
+        self.waiting = waiting
+        super.init(durability: durability, isWork: isWork, sharing: sharing)
+    }
+
+    override func run(in transaction: Transaction) throws { result = try work(transaction) }
+
+    override func answer(on connection: Connection) {
+        waiting.resume(
+            with: Swift.Result {
+                guard let result else { throw LeatError(.storeFailed, "A step was committed without being taken.") }
+                return try then(result, connection)
+            })
+    }
+
+    override func fail(_ error: any Error) { waiting.resume(throwing: error) }
+}
