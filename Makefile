@@ -6,6 +6,7 @@
 #   make test            every test
 #   make fuzz            four targets, FUZZ_SECONDS=600 each; what they find is kept in .build-fuzz/found
 #   make torture         the fault tests at their whole size, with a table of what was tried and found
+#   make bench           Leat beside C, Python's queue and the queues of PyPI, in one run: a table, and .build-bench/figures.json
 #   make mutants         breaks what is promised, a rule at a time, and tells which tests notice
 #   make sanitize        the engine's and the store's tests under the address sanitizer; on macOS under that of threads too
 #   make docs            the documentation, without a warning
@@ -33,6 +34,10 @@ UNSANITIZED = StoreModelTests|SimulationTests|ConformanceTests/(model|clocks)|Qu
 FULL ?=
 SEED ?=
 
+PARTS ?=
+RUNS ?= 5
+SCALE ?= 1
+
 FUZZ_SECONDS ?= 600
 # Each is a folder of Tests/Fuzz/Corpus.
 FUZZ_TARGETS ?= protocol file arguments database
@@ -40,7 +45,7 @@ FUZZ_TARGETS ?= protocol file arguments database
 FUZZ_BUILD = --scratch-path .build-fuzz -c release --sanitize address -Xswiftc -sanitize=fuzzer \
 	-Xcc -fsanitize=fuzzer-no-link --product leat-fuzz
 
-.PHONY: demo test torture mutants fuzz sanitize docs api lint clean
+.PHONY: demo test torture bench chart mutants fuzz sanitize docs api lint clean
 
 demo:
 	@.ci/set-up
@@ -61,6 +66,15 @@ test:
 torture:
 	@.ci/set-up python3 strace
 	@.ci/torture $(GROUPS)
+
+# PARTS="path pipeline peers tasks depth pickup fairness restart memory coder bytes", RUNS=5, SCALE=1: less for a quick look.
+bench:
+	@.ci/set-up python3 strace
+	@RUNS='$(RUNS)' SCALE='$(SCALE)' .ci/bench $(PARTS)
+
+# The README's picture, of the last run's figures.
+chart:
+	@python3 -B Tests/Benchmarks/report.py .build-bench/figures.json Tests/Benchmarks/throughput.svg
 
 mutants:
 	@.ci/set-up python3
@@ -103,4 +117,4 @@ lint:
 	swift format lint --strict --recursive Sources Tests Examples Package.swift
 
 clean:
-	rm -rf .build .build-mutants .build-fuzz .build-asan .build-tsan .demo
+	rm -rf .build .build-bench .build-mutants .build-fuzz .build-asan .build-tsan .demo

@@ -140,20 +140,16 @@ let package = Package(
             name: "leat-bench-pipeline", dependencies: ["BenchRaw", "CLeatSQLite"], path: "Tests/Benchmarks/Pipeline"),
         .executableTarget(
             name: "leat-bench-store",
-            dependencies: ["BenchRecord", "Leat", "LeatSQLite", arguments],
+            dependencies: ["BenchRecord", "BenchValues", "Leat", "LeatSQLite", arguments],
             path: "Tests/Benchmarks/Store",
             swiftSettings: settings
         ),
+        .target(
+            name: "BenchValues", dependencies: ["Leat"], path: "Tests/Benchmarks/Values", swiftSettings: settings),
         .executableTarget(
             name: "leat-bench-throughput",
-            dependencies: ["Leat", "LeatCLI"],
+            dependencies: ["BenchValues", "Leat", "LeatCLI"],
             path: "Tests/Benchmarks/Throughput",
-            swiftSettings: settings
-        ),
-        .executableTarget(
-            name: "leat-bench-claim",
-            dependencies: ["Leat", "LeatSQLite"],
-            path: "Tests/Benchmarks/Claim",
             swiftSettings: settings
         ),
         .executableTarget(

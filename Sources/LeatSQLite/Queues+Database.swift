@@ -63,6 +63,7 @@ extension SQLiteStore {
             if let own = writerStatements, own.handle == handle { own } else { try guest(db).connection }
         do {
             let transaction = Transaction(store: self, database: db, sql: connection)
+            connection.rowless.removeAll(keepingCapacity: true)
             try transaction.forgetChangedPlan()
             return try work(transaction)
         } catch {

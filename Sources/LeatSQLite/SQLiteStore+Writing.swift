@@ -9,8 +9,7 @@ extension SQLiteStore {
     /// One step: `BEGIN IMMEDIATE`, the work, `COMMIT`.
     ///
     /// It is taken on the writer's thread, one hop whatever the batch, and together with the others that wait there. When
-    /// nobody else writes, and steps take so short a time that the hop would cost more, it is taken at once, on the
-    /// caller's thread.
+    /// steps take so short a time of late that the hop would cost more, it is taken at once, on the caller's thread.
     ///
     /// It does not end early when the task is cancelled: GRDB's own `write` would interrupt the statement.
     ///
@@ -23,16 +22,22 @@ extension SQLiteStore {
         surviving durability: Durability = .powerCut, _ work: @escaping @Sendable (Transaction) throws -> Result,
         then: @escaping @Sendable (Result, Connection) throws -> Answer
     ) async throws -> Answer {
-        if sharing == .allowed,
-            let answer = try writeAtOnce(countingAsWork: isWork, surviving: durability, work, then)
-        {
+        // What is in memory has one connection for all, which may be at a user's question.
+        let isMine = sharing == .allowed && file != nil && steps.takeAlone()
+        if isMine, let answer = try writeAtOnce(countingAsWork: isWork, surviving: durability, work, then) {
             return answer
         }
         return try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Answer, any Error>) in
             let step = AnsweredStep(
                 durability: durability, isWork: isWork, sharing: sharing, work: work,
                 then: { [self] in try reading($0, on: $1, then) }, waiting: continuation)
-            answer(steps.add(step))
+            if isMine {
+                // Others write for longer than this thread may wait.
+                steps.putBack([step])
+                answer(.onThread)
+            } else {
+                answer(steps.add(step))
+            }
         }
     }
 
@@ -43,20 +48,20 @@ extension SQLiteStore {
         try await write(countingAsWork: isWork, sharing: sharing, surviving: durability, work) { answer, _ in answer }
     }
 
-    /// A step alone on the caller's thread, if neither this process nor another one writes just now.
+    /// A step alone on the caller's thread, with the connection that is its own.
+    ///
+    /// - Returns: `nil` when others write for too long; the connection is still the caller's.
     private func writeAtOnce<Result, Answer>(
         countingAsWork isWork: Bool, surviving durability: Durability, _ work: (Transaction) throws -> Result,
         _ then: (Result, Connection) throws -> Answer
     ) throws -> Answer? {
-        // What is in memory has one connection for all, which may be at a user's question.
-        guard file != nil, steps.takeAlone() else { return nil }
         let begin = ContinuousClock.now
-        var isDone = true
-        defer { answer(steps.release(1, after: isDone ? .now - begin : nil)) }
+        var isOver = true
+        defer { if isOver { answer(steps.release(1, after: .now - begin)) } }
         return try writer.writeWithoutTransaction { database in
             let connection = try statements()
-            guard let result = try transactIfFree(database, connection, surviving: durability, work) else {
-                isDone = false
+            guard let result = try transactSoon(database, connection, surviving: durability, work) else {
+                isOver = false
                 return nil
             }
             if isWork { checkpointer?.workWasCommitted() }
@@ -76,11 +81,14 @@ extension SQLiteStore {
     }
 
     /// Does what the queue of steps asks for.
-    private func answer(_ call: StepQueue.Call) {
+    ///
+    /// - Parameter isOnConnection: whether the caller is on the connection's queue, which is not entered twice.
+    private func answer(_ call: StepQueue.Call, isOnConnection: Bool = false) {
         switch call {
         case .none: break
-        case .here where file != nil: writer.writeWithoutTransaction { takeSteps($0, waiting: false) }
-        case .here, .onThread: writer.asyncWriteWithoutTransaction { [self] in takeSteps($0, waiting: true) }
+        case .here where file != nil && !isOnConnection:
+            writer.writeWithoutTransaction { takeSteps($0, soon: true) }
+        case .here, .onThread: writer.asyncWriteWithoutTransaction { [self] in takeSteps($0, soon: false) }
         case .later(let time):
             DispatchQueue.global().asyncAfter(deadline: .now() + time.seconds) { [self] in answer(steps.lookAgain()) }
         }
@@ -88,21 +96,21 @@ extension SQLiteStore {
 
     /// Takes steps that wait, as many as may be committed together.
     ///
-    /// - Parameter waiting: whether to wait for who writes just now.
-    private func takeSteps(_ database: Database, waiting: Bool) {
+    /// - Parameter soon: whether it is a thread that may not wait for long.
+    private func takeSteps(_ database: Database, soon: Bool) {
         let begin = ContinuousClock.now
         let group = steps.group()
         let isShared = group.first?.isShareable ?? false
         do {
             let connection = try statements()
-            guard let count = try commit(group, database, waiting: waiting) else {
+            guard let count = try commit(group, database, soon: soon) else {
                 steps.putBack(group)
                 return answer(.onThread)
             }
             steps.putBack(group[count...])
             if group[..<count].contains(where: \.isWork) { checkpointer?.workWasCommitted() }
             for step in group[..<count] { step.answer(on: connection) }
-            answer(steps.release(count, after: isShared ? .now - begin : nil))
+            answer(steps.release(count, after: isShared ? .now - begin : nil), isOnConnection: true)
         } catch let error as StepFailure where group.count > 1 {
             // Of several one has failed, and all were undone: each is taken by itself.
             _ = error
@@ -110,21 +118,21 @@ extension SQLiteStore {
         } catch {
             // None was undone for another's sake: none could be begun, or none be committed.
             for step in group { step.fail((error as? StepFailure)?.error ?? error) }
-            answer(steps.release(group.count, after: isShared ? .now - begin : nil))
+            answer(steps.release(group.count, after: isShared ? .now - begin : nil), isOnConnection: true)
         }
     }
 
     private func takeSingly(_ group: [PendingStep], _ database: Database) {
         for step in group {
             do {
-                _ = try commit([step], database, waiting: true)
+                _ = try commit([step], database, soon: false)
                 if step.isWork { checkpointer?.workWasCommitted() }
                 step.answer(on: try statements())
             } catch {
                 step.fail((error as? StepFailure)?.error ?? error)
             }
         }
-        answer(steps.release(group.count, after: nil))
+        answer(steps.release(group.count, after: nil), isOnConnection: true)
     }
 
     /// What a step has thrown, when its transaction was undone for it.
@@ -132,8 +140,8 @@ extension SQLiteStore {
         let error: any Error
     }
 
-    /// - Returns: how many were committed, together: others are not to wait for long. `nil`: somebody else writes.
-    private func commit(_ group: [PendingStep], _ database: Database, waiting: Bool) throws -> Int? {
+    /// - Returns: how many were committed, together: others are not to wait for long. `nil`: others write for too long.
+    private func commit(_ group: [PendingStep], _ database: Database, soon: Bool) throws -> Int? {
         var failure: (any Error)?
         var begun = 0
         let work: (Transaction) throws -> Void = { transaction in
@@ -152,9 +160,9 @@ extension SQLiteStore {
         let isUsers = group.contains { $0.sharing == .users }
         let connection = try statements()
         do {
-            if waiting {
+            if !soon {
                 try transact(database, connection, writerQueue, isUsers: isUsers, surviving: durability, work)
-            } else if try transactIfFree(database, connection, surviving: durability, work) == nil {
+            } else if try transactSoon(database, connection, surviving: durability, work) == nil {
                 return nil
             }
         } catch {
@@ -203,16 +211,24 @@ extension SQLiteStore {
         return result
     }
 
-    /// One transaction, unless somebody else writes just now: it waits for nothing but the disk.
-    private func transactIfFree<T>(
+    /// One transaction, unless others write for longer than a thread of the pool may wait.
+    private func transactSoon<T>(
         _ database: Database, _ connection: Connection, surviving durability: Durability,
         _ work: (Transaction) throws -> T
     ) throws -> T? {
-        guard let writerQueue, writerQueue.tryEnter() else { return nil }
+        guard let writerQueue else { return nil }
         defer { writerQueue.leave() }
-        return try transact(
-            database, connection, surviving: durability,
-            begin: { try BusyHandler.begin(on: connection, deadline: deadline) }, work: work)
+        return try transact(database, connection, surviving: durability) {
+            var hasBegun = false
+            let entry = try writerQueue.enter(within: StepQueue.short) {
+                hasBegun = try BusyHandler.begin(on: connection, deadline: deadline)
+                return hasBegun
+            }
+            if entry == .turn { hasBegun = try BusyHandler.begin(on: connection, deadline: deadline) }
+            return hasBegun
+        } work: {
+            try work($0)
+        }
     }
 
     /// The transaction itself.
@@ -233,6 +249,7 @@ extension SQLiteStore {
         }
         // The time is taken under the lock: a step that waited for it must not judge leases by an older clock.
         let transaction = Transaction(store: self, database: database, sql: connection)
+        connection.rowless.removeAll(keepingCapacity: true)
         do {
             try transaction.forgetChangedPlan()
             let result = try work(transaction)

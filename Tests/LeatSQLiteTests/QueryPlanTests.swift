@@ -41,7 +41,7 @@ struct QueryPlanTests {
         Expectation(
             name: "whether anything has left a range", query: Transaction.anyRowQuery,
             uses: ["USING INTEGER PRIMARY KEY"]),
-        Expectation(name: "an orphan", query: Transaction.orphanQuery, uses: ["INDEX leat_leases_range (queue=?)"]),
+        Expectation(name: "an orphan", query: Transaction.orphanQuery, uses: ["INDEX leat_leases_orphans (queue=?)"]),
         Expectation(name: "whether anything is due", query: Transaction.isDueQuery, uses: ["INDEX qs_raw_waiting"]),
         Expectation(name: "what is due", query: Transaction.admitQuery, uses: ["INDEX qs_raw_waiting"]),
         Expectation(name: "when the next is due", query: Transaction.nextDueQuery, uses: ["INDEX qs_raw_waiting"]),
@@ -72,10 +72,13 @@ struct QueryPlanTests {
             ]),
         Expectation(
             name: "leases that are over", query: Transaction.expiredQuery,
-            uses: ["INDEX leat_leases_expiring (queue=?)"]),
+            uses: [
+                "INDEX leat_leases_expiring (queue=? AND clock=? AND expires_at>? AND expires_at<?)",
+                "INDEX leat_leases_expiring (queue=? AND clock>? AND clock<?)",
+            ]),
         Expectation(
             name: "when the next lease is over", query: Transaction.nextExpiryQuery,
-            uses: ["INDEX leat_leases_expiring (queue=?)"]),
+            uses: ["INDEX leat_leases_expiring (queue=? AND clock=? AND expires_at>?)"]),
         Expectation(
             name: "how full a queue is", query: Transaction.depthQuery,
             uses: [
@@ -92,7 +95,7 @@ struct QueryPlanTests {
             uses: ["INDEX qs_raw_suspects", "SEARCH i USING INTEGER PRIMARY KEY"]),
         Expectation(
             name: "a suspect orphan", query: Transaction.suspectOrphanQuery,
-            uses: ["INDEX leat_leases_range (queue=?)"]),
+            uses: ["INDEX leat_leases_orphans (queue=?)"]),
         Expectation(
             name: "whether a queue is closed", query: Transaction.closedQuery,
             uses: ["SEARCH q USING PRIMARY KEY", "SEARCH c USING PRIMARY KEY"]),

@@ -32,6 +32,21 @@ private struct Order: Codable, Sendable, FetchableRecord, PersistableRecord {
     var customer: String
 }
 
+struct Reading: PayloadConvertible {
+    var sensor: Int
+    var celsius: Double
+
+    var payload: Payload { .text("\(sensor) \(celsius)") }
+
+    init(payload: Payload) throws {
+        let fields = String(decoding: payload.bytes, as: UTF8.self).split(separator: " ")
+        guard fields.count == 2, let sensor = Int(fields[0]), let celsius = Double(fields[1]) else {
+            throw PermanentError("'\(payload.preview)' is no reading.")
+        }
+        (self.sensor, self.celsius) = (sensor, celsius)
+    }
+}
+
 private struct Payment: Codable, Sendable {
     var account: String
 }

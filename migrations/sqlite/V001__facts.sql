@@ -193,12 +193,14 @@ CREATE TABLE leat_leases (
     CHECK (worker IS NOT NULL OR lo IS NOT NULL)
 ) STRICT;
 
--- Which lease covers an id; which orphans a queue has.
+-- Which lease covers an id.
 CREATE INDEX leat_leases_range ON leat_leases (queue, lo, hi, worker);
--- What a worker holds.
-CREATE INDEX leat_leases_worker ON leat_leases (worker);
--- Those that end by themselves.
-CREATE INDEX leat_leases_expiring ON leat_leases (queue) WHERE expires_at IS NOT NULL;
+-- Which orphans a queue has. Whoever claims asks, and may hold any number of leases.
+CREATE INDEX leat_leases_orphans ON leat_leases (queue, lo) WHERE worker IS NULL;
+-- What a worker holds, and whether any of it is under suspicion.
+CREATE INDEX leat_leases_worker ON leat_leases (worker, suspect);
+-- Those that end by themselves, by each clock.
+CREATE INDEX leat_leases_expiring ON leat_leases (queue, clock, expires_at) WHERE expires_at IS NOT NULL;
 
 -- Each attempt that failed, and whose fault it was found to be. Without an item it is the stage's own: its producer
 -- threw, or its workers die with no item to blame.

@@ -48,6 +48,8 @@ final class Connection {
     let commitGuard = CommitGuard()
     let rings = Rings()
     let scratch = Scratch()
+    /// Queues that were found in this transaction to have no state row: then none needs to be looked for.
+    var rowless: [QueueName] = []
     /// What a user's function has met in a step of ours within it, if that can't go on: it may throw something else.
     var failure: LeatError?
     private let statements = StatementTable()

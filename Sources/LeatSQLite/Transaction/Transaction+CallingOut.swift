@@ -15,6 +15,7 @@ extension Transaction {
         try sql(Self.savepointQuery).run()
         sql.failure = nil
         let result = Result { try sql.commitGuard.callingOut(body) }
+        sql.rowless.removeAll(keepingCapacity: true)
         var cause: (any Error)?
         if case .failure(let error) = result {
             // FULL and its like have ended the transaction, or are about to.

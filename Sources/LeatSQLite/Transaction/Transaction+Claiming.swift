@@ -112,7 +112,9 @@ extension Transaction {
 
     /// Moves what has come due to the ready rows, a bounded number at a time.
     func admitDue(_ queue: QueueName) throws {
-        guard try sql(Self.isDueQuery, queue).first(.int(now), body: { _ in true }) != nil else { return }
+        guard try hasRows(queue), try sql(Self.isDueQuery, queue).first(.int(now), body: { _ in true }) != nil else {
+            return
+        }
         try sql(Self.admitQuery, queue).run(.int(now))
     }
 
@@ -125,6 +127,7 @@ extension Transaction {
     private func readyRows(
         _ queue: QueueName, limit: Int, suspectsToo: Bool, suspectsOnly: Bool
     ) throws -> [ReadyRow] {
+        guard try hasRows(queue) else { return [] }
         var rows: [ReadyRow] = []
         let query = suspectsOnly ? Self.readySuspectsQuery : Self.readyQuery
         try sql(query, queue).each(.int(limit), .int(suspectsToo ? 1 : 0)) { row in
@@ -253,8 +256,18 @@ extension Transaction {
             createdAt: row.int(2), headers: Headers.read(row.optionalText(3)))
     }
 
+    /// Whether anything has left the straight path of a queue: mostly nothing has, and then nothing that looks at such
+    /// rows needs to be asked.
+    func hasRows(_ queue: QueueName) throws -> Bool {
+        if sql.rowless.contains(queue) { return false }
+        if try sql(Self.hasRowsQuery, queue).first(body: { _ in true }) != nil { return true }
+        sql.rowless.append(queue)
+        return false
+    }
+
     private func hasRows(_ queue: QueueName, from lo: Int64, to hi: Int64) throws -> Bool {
-        try sql(Self.anyRowQuery, queue).first(.int(lo), .int(hi), body: { _ in true }) ?? false
+        guard try hasRows(queue) else { return false }
+        return try sql(Self.anyRowQuery, queue).first(.int(lo), .int(hi), body: { _ in true }) ?? false
     }
 
     func insertLease(
@@ -277,7 +290,11 @@ extension Transaction {
     }
 
     private func hasSuspect(_ queue: QueueName) throws -> Bool {
-        if try sql(Self.readySuspectsQuery, queue).first(.int(1), .int(1), body: { _ in true }) != nil { return true }
+        if try hasRows(queue),
+            try sql(Self.readySuspectsQuery, queue).first(.int(1), .int(1), body: { _ in true }) != nil
+        {
+            return true
+        }
         return try sql(Self.suspectOrphanQuery).first(.text(queue.rawValue), .int(1), body: { _ in true }) != nil
     }
 
@@ -298,7 +315,8 @@ extension Transaction {
     }
 
     private func nextDue(_ queue: QueueName) throws -> Int64? {
-        try sql(Self.nextDueQuery, queue).first { $0.optionalInt(0) } ?? nil
+        guard try hasRows(queue) else { return nil }
+        return try sql(Self.nextDueQuery, queue).first { $0.optionalInt(0) } ?? nil
     }
 }
 
@@ -307,7 +325,7 @@ extension Transaction {
         """
         SELECT
             (SELECT reason FROM leat_trips WHERE stage = ?2),
-            (SELECT count(*) FROM leat_leases WHERE worker = w.id),
+            EXISTS (SELECT 1 FROM leat_leases WHERE worker = w.id),
             (SELECT max(suspect) FROM leat_leases WHERE worker = w.id),
             (SELECT frontier FROM leat_queues WHERE name = ?3)
         FROM leat_workers AS w
@@ -367,19 +385,19 @@ extension Transaction {
         LIMIT ?1
         """)
 
-    // leat_leases_range; leases are as few as workers. The second value is orphanQuery's.
+    // leat_leases_orphans. The second value is orphanQuery's.
     static let suspectOrphanQuery = Query(
         """
-        SELECT id, lo, hi, items, suspect, claims FROM leat_leases
+        SELECT id, lo, hi, items, suspect, claims FROM leat_leases INDEXED BY leat_leases_orphans
         WHERE queue = ?1 AND worker IS NULL AND suspect > 0 AND ?2 IS NOT NULL
         ORDER BY lo
         LIMIT 1
         """)
 
-    // leat_leases_range; leases are as few as workers.
+    // leat_leases_orphans, which the planner can't know to be the shorter.
     static let orphanQuery = Query(
         """
-        SELECT id, lo, hi, items, suspect, claims FROM leat_leases
+        SELECT id, lo, hi, items, suspect, claims FROM leat_leases INDEXED BY leat_leases_orphans
         WHERE queue = ?1 AND worker IS NULL AND (suspect = 0 OR ?2)
         ORDER BY lo
         LIMIT 1
@@ -399,6 +417,7 @@ extension Transaction {
         "SELECT i.id, i.payload, i.created_at, i.headers FROM q_{name} AS i WHERE i.id BETWEEN ?1 AND ?2 ORDER BY i.id LIMIT ?3"
     )
     private static let nthQuery = Query("SELECT id FROM q_{name} WHERE id >= ?1 ORDER BY id LIMIT 1 OFFSET ?2")
+    private static let hasRowsQuery = Query("SELECT 1 FROM qs_{name} LIMIT 1")
     static let anyRowQuery = Query("SELECT 1 FROM qs_{name} WHERE id BETWEEN ?1 AND ?2 LIMIT 1")
 
     private static let lastIDQuery = Query("SELECT coalesce(max(id), 0) FROM q_{name}")

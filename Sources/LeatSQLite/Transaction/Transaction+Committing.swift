@@ -238,11 +238,15 @@ extension Transaction {
     ) throws {
         // Who waits may have to look out for another time.
         if state == "ready" || state == "waiting" { rings.work(in: queue) }
+        hasNewRow(queue)
         try sql(Self.writeQuery, queue).run(
             .id(id), .text(state), .int(values.claims), .int(values.attempts), .int(values.kills),
             .int(values.suspect), .int(values.priority), .optional(visibleAt), .int(values.generation),
             .optional(reason))
     }
+
+    /// An item of the queue has left the straight path.
+    func hasNewRow(_ queue: QueueName) { sql.rowless.removeAll { $0 == queue } }
 
     /// Adds to the stage's counts and lets the breaker judge. A good step, whatever its verdict, clears the crash budget.
     func count(_ settled: Settled, _ stage: StageSpec) throws {

@@ -13,7 +13,9 @@ extension Transaction {
 
     /// Wakes somebody for what is left after a step: what was settled may have given its group's next item its turn.
     func tellReady(in queue: QueueName?) throws {
-        guard let queue, try sql(Self.anyReadyQuery, queue).first(body: { _ in true }) != nil else { return }
+        guard let queue, try hasRows(queue), try sql(Self.anyReadyQuery, queue).first(body: { _ in true }) != nil else {
+            return
+        }
         rings.work(in: queue)
     }
 

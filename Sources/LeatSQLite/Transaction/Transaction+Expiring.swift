@@ -39,23 +39,35 @@ extension Transaction {
 
     /// When the next lease ends by itself, in milliseconds of the wall clock.
     func nextExpiry(_ queue: QueueName) throws -> Int64? {
-        try sql(Self.nextExpiryQuery).first(.text(queue.rawValue), .int(time.instant), .int(now)) {
-            $0.optionalInt(0)
-        } ?? nil
+        try sql(Self.nextExpiryQuery).first(
+            .text(queue.rawValue), .int(time.instant), .int(now), .text(time.bootID)
+        ) { $0.optionalInt(0) } ?? nil
     }
 
-    // leat_leases_expiring
+    // leat_leases_expiring, a stretch of it for each clock: by a clock of another boot all has ended.
     static let expiredQuery = Query(
-        """
-        SELECT id, queue, lo, hi, items, taken, suspect, claims, worker FROM leat_leases
-        WHERE queue = ?1 AND expires_at IS NOT NULL
-            AND CASE clock WHEN 'wall' THEN expires_at <= ?4 WHEN ?2 THEN expires_at <= ?3 ELSE 1 END
-        """)
+        [
+            "clock = ?2 AND expires_at <= ?3",
+            "clock = 'wall' AND expires_at <= ?4",
+            "clock < min(?2, 'wall')",
+            "clock > min(?2, 'wall') AND clock < max(?2, 'wall')",
+            "clock > max(?2, 'wall')",
+        ].map { ended in
+            """
+            SELECT id, queue, lo, hi, items, taken, suspect, claims, worker
+            FROM leat_leases INDEXED BY leat_leases_expiring
+            WHERE queue = ?1 AND expires_at IS NOT NULL AND \(ended)
+            """
+        }.joined(separator: "\nUNION ALL\n"))
     static let nextExpiryQuery = Query(
         """
-        SELECT min(CASE clock WHEN 'wall' THEN expires_at ELSE ?3 + (expires_at - ?2 + 999999) / 1000000 END)
-        FROM leat_leases
-        WHERE queue = ?1 AND expires_at IS NOT NULL
+        SELECT min(ends) FROM (
+            SELECT min(expires_at) AS ends FROM leat_leases INDEXED BY leat_leases_expiring
+            WHERE queue = ?1 AND expires_at IS NOT NULL AND clock = 'wall'
+            UNION ALL
+            SELECT ?3 + (min(expires_at) - ?2 + 999999) / 1000000 FROM leat_leases INDEXED BY leat_leases_expiring
+            WHERE queue = ?1 AND expires_at IS NOT NULL AND clock = ?4
+        )
         """)
     private static let renewQuery = Query("UPDATE leat_leases SET expires_at = ?2, clock = ?3 WHERE id = ?1")
 }

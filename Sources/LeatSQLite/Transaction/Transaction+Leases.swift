@@ -6,6 +6,7 @@ extension Transaction {
     /// Everything that the lease still holds is done: nothing is written about what went the straight path.
     func end(_ lease: HeldLease) throws {
         try sql(Self.deleteLeaseQuery).run(.id(lease.id))
+        guard try hasRows(lease.queue) else { return }
         var rows: [(id: Int64, generation: Int64)] = []
         try sql(Self.leasedRowsQuery, lease.queue).each(.id(lease.id)) { rows.append(($0.int(0), $0.int(1))) }
         for row in rows {
@@ -58,7 +59,8 @@ extension Transaction {
     func leases(of worker: WorkerID) throws -> [HeldLease] {
         var leases: [HeldLease] = []
         try sql(Self.heldByQuery).each(.id(worker)) { leases.append(try Self.lease($0)) }
-        return leases
+        // The index has those under suspicion last.
+        return leases.sorted { $0.id < $1.id }
     }
 
     /// The leases and orphans of a queue.
@@ -91,7 +93,7 @@ extension Transaction {
     ///
     /// A row with a generation above 0 stays, so that its idempotency keys are never used twice.
     func forgetDone(_ queue: QueueName, from lo: Int64, to hi: Int64) throws {
-        guard lo <= hi else { return }
+        guard lo <= hi, try hasRows(queue) else { return }
         try sql(Self.forgetDoneQuery, queue).run(.int(lo), .int(hi))
     }
 
@@ -124,7 +126,7 @@ extension Transaction {
 
     // leat_leases_worker
     static let heldByQuery = Query(
-        "SELECT id, queue, lo, hi, items, taken, suspect, claims, worker FROM leat_leases WHERE worker = ?1 ORDER BY id"
+        "SELECT id, queue, lo, hi, items, taken, suspect, claims, worker FROM leat_leases WHERE worker = ?1"
     )
     private static let onQueueQuery = Query(
         "SELECT id, queue, lo, hi, items, taken, suspect, claims, worker FROM leat_leases WHERE queue = ?1")

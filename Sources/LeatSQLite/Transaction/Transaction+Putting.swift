@@ -135,6 +135,7 @@ extension Transaction {
     private func join(_ group: String, _ id: ItemID, due: Int64?, priority: Int, queue: QueueName) throws {
         let isBehind = try sql(Self.hasGroupQuery, queue).first(.text(group), body: { _ in true }) != nil
         let isReady = !isBehind && due == nil
+        hasNewRow(queue)
         try sql(Self.joinQuery, queue).run(
             .id(id), .text(isReady ? "ready" : "waiting"), .int(priority), .text(group),
             .optional(isBehind ? nil : due), .optional(isBehind ? due : nil))

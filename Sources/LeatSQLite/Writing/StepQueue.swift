@@ -26,8 +26,10 @@ final class StepQueue: Sendable {
         var waiting: [PendingStep] = []
         /// Whether somebody has the connection, who looks here when he is done.
         var isTaken = false
-        /// Whether somebody will look again.
-        var isAwaited = false
+        /// Somebody will look again, since when so many transactions were over.
+        var awaited: Int?
+        /// How many transactions are over.
+        var taken = 0
         /// How many steps were there when the last ones were committed, these included.
         var crowd = 0
         /// How long a transaction has taken of late; at first too long.
@@ -41,9 +43,9 @@ final class StepQueue: Sendable {
                 isTaken = true
                 return isShort && waiting.allSatisfy(\.isShareable) ? .here : .onThread
             }
-            if isAwaited { return .none }
-            isAwaited = true
-            return .later(min(usual / 4, StepQueue.patience))
+            if awaited != nil { return .none }
+            awaited = taken
+            return .later(min(max(usual / 4, StepQueue.least), StepQueue.patience))
         }
     }
 
@@ -56,8 +58,11 @@ final class StepQueue: Sendable {
 
     func lookAgain() -> Call {
         state.withLock { state in
-            state.isAwaited = false
+            let isOld = state.awaited == state.taken
+            state.awaited = nil
             guard !state.isTaken, !state.waiting.isEmpty else { return .none }
+            // Those that wait now have not done so for long.
+            guard isOld else { return state.next() }
             state.isTaken = true
             return .onThread
         }
@@ -89,10 +94,11 @@ final class StepQueue: Sendable {
 
     /// So many steps have been taken; the connection is free again.
     ///
-    /// - Parameter duration: how long they took; `nil`: they could not be.
+    /// - Parameter duration: how long they took; `nil`: it tells nothing of others.
     func release(_ count: Int, after duration: Duration?) -> Call {
         state.withLock { state in
             state.isTaken = false
+            state.taken += 1
             guard let duration else { return state.next() }
             state.usual += (duration - state.usual) / 8
             state.crowd = count + state.waiting.count
@@ -100,13 +106,17 @@ final class StepQueue: Sendable {
         }
     }
 
-    /// How long at most a step waits for others.
+    /// How long at most a step waits for others; and at least, as a timer costs something itself.
     private static let patience = Duration.milliseconds(2)
+    private static let least = Duration.microseconds(100)
+    /// How many wait.
+    var waiting: Int { state.withLock { $0.waiting.count } }
+
     /// In one transaction.
     private static let most = 256
     /// A thread of the pool that tasks run on may be held up for so long: a sync by a disk with a cache that survives a
     /// power cut, or none at all.
-    private static let short = Duration.milliseconds(1)
+    static let short = Duration.milliseconds(1)
 }
 
 /// A step on its way to the writer's thread, and its answer on the way back.

@@ -116,11 +116,11 @@ static void put(
 typedef struct {
     const char *stage, *queue;
     int worker;
-    sqlite3_stmt *gate, *due, *ready, *orphan, *any_row, *path, *last, *frontier, *insert_lease;
-    sqlite3_stmt *fence, *delete_lease, *leased_rows, *forget, *count, *closed, *any_ready;
+    sqlite3_stmt *gate, *rows, *orphan, *path, *nth, *last, *frontier, *insert_lease;
+    sqlite3_stmt *fence, *delete_lease, *count, *closed;
     /// What is held.
     int64_t lease, lo, hi;
-    int held;
+    int held, is_unread;
     int64_t ids[MOST_BATCH];
     int lengths[MOST_BATCH];
     char *payloads;
@@ -134,26 +134,21 @@ static void prepare_inlet(raw_database *database, inlet *inlet, const char *stag
     inlet->payloads = malloc((size_t)MOST_BATCH * PAYLOAD);
     inlet->gate = prepare(
         database,
-        "SELECT (SELECT reason FROM leat_trips WHERE stage = ?2), (SELECT count(*) FROM leat_leases WHERE worker = w.id), "
+        "SELECT (SELECT reason FROM leat_trips WHERE stage = ?2), EXISTS (SELECT 1 FROM leat_leases WHERE worker = w.id), "
         "(SELECT max(suspect) FROM leat_leases WHERE worker = w.id), (SELECT frontier FROM leat_queues WHERE name = ?3) "
         "FROM leat_workers AS w WHERE w.id = ?1 AND w.ended_at IS NULL",
         queue);
-    inlet->due =
-        prepare(database, "SELECT 1 FROM qs_%s WHERE state = 'waiting' AND visible_at <= ?1 LIMIT 1", queue);
-    inlet->ready = prepare(
-        database,
-        "SELECT s.id, i.payload FROM qs_%s AS s CROSS JOIN q_%s AS i ON i.id = s.id "
-        "WHERE s.state = 'ready' AND (s.suspect = 0 OR ?2) ORDER BY s.priority DESC, s.id LIMIT ?1",
-        queue);
+    inlet->rows = prepare(database, "SELECT 1 FROM qs_%s LIMIT 1", queue);
     inlet->orphan = prepare(
         database,
-        "SELECT id FROM leat_leases WHERE queue = ?1 AND worker IS NULL AND (suspect = 0 OR ?2) ORDER BY lo LIMIT 1",
+        "SELECT id FROM leat_leases INDEXED BY leat_leases_orphans "
+        "WHERE queue = ?1 AND worker IS NULL AND (suspect = 0 OR ?2) ORDER BY lo LIMIT 1",
         queue);
-    inlet->any_row = prepare(database, "SELECT 1 FROM qs_%s WHERE id BETWEEN ?1 AND ?2 LIMIT 1", queue);
     inlet->path = prepare(
         database,
         "SELECT i.id, i.payload, i.created_at, i.headers FROM q_%s AS i WHERE i.id BETWEEN ?1 AND ?2 ORDER BY i.id LIMIT ?3",
         queue);
+    inlet->nth = prepare(database, "SELECT id FROM q_%s WHERE id >= ?1 ORDER BY id LIMIT 1 OFFSET ?2", queue);
     inlet->last = prepare(database, "SELECT coalesce(max(id), 0) FROM q_%s", queue);
     inlet->frontier = prepare(database, "UPDATE leat_queues SET frontier = ?2 WHERE name = ?1", queue);
     inlet->insert_lease = prepare(
@@ -166,10 +161,6 @@ static void prepare_inlet(raw_database *database, inlet *inlet, const char *stag
         "SELECT lo, hi, items, taken, suspect, claims FROM leat_leases WHERE id = ?1 AND worker = ?2 AND queue = ?3",
         queue);
     inlet->delete_lease = prepare(database, "DELETE FROM leat_leases WHERE id = ?1", queue);
-    inlet->leased_rows =
-        prepare(database, "SELECT id, generation FROM qs_%s WHERE state = 'leased' AND lease = ?1", queue);
-    inlet->forget = prepare(
-        database, "DELETE FROM qs_%s WHERE id BETWEEN ?1 AND ?2 AND state = 'done' AND generation = 0", queue);
     inlet->count = prepare(
         database,
         "UPDATE leat_counts SET acknowledged = acknowledged + ?2, crashes = 0, kills = 0, settled = settled + ?2, "
@@ -182,32 +173,12 @@ static void prepare_inlet(raw_database *database, inlet *inlet, const char *stag
         "WHERE e.queue = q.name AND NOT EXISTS (SELECT 1 FROM leat_completions AS c WHERE c.queue = e.queue "
         "AND c.stage = p.stage AND c.shard = p.shard)) FROM leat_queues AS q WHERE q.name = ?1",
         queue);
-    inlet->any_ready = prepare(database, "SELECT 1 FROM qs_%s WHERE state = 'ready' LIMIT 1", queue);
 }
 
-static void claim(raw_database *database, inlet *inlet) {
-    sqlite3 *connection = database->connection;
-    sqlite3_bind_int(inlet->gate, 1, inlet->worker);
-    text(inlet->gate, 2, inlet->stage);
-    text(inlet->gate, 3, inlet->queue);
-    if (sqlite3_step(inlet->gate) != SQLITE_ROW) raw_fail(connection, "the worker is not there");
-    int64_t frontier = sqlite3_column_int64(inlet->gate, 3);
-    sqlite3_reset(inlet->gate);
-    sqlite3_bind_int64(inlet->due, 1, wall_clock());
-    raw_run(connection, inlet->due);
-    sqlite3_bind_int(inlet->ready, 1, batch);
-    sqlite3_bind_int(inlet->ready, 2, 1);
-    raw_run(connection, inlet->ready);
-    text(inlet->orphan, 1, inlet->queue);
-    sqlite3_bind_int(inlet->orphan, 2, 1);
-    raw_run(connection, inlet->orphan);
-    sqlite3_bind_int64(inlet->any_row, 1, frontier);
-    sqlite3_bind_int64(inlet->any_row, 2, INT64_MAX);
-    raw_run(connection, inlet->any_row);
-
+static void read_items(inlet *inlet, int64_t hi) {
     inlet->held = 0;
-    sqlite3_bind_int64(inlet->path, 1, frontier);
-    sqlite3_bind_int64(inlet->path, 2, INT64_MAX);
+    sqlite3_bind_int64(inlet->path, 1, inlet->lo);
+    sqlite3_bind_int64(inlet->path, 2, hi);
     sqlite3_bind_int(inlet->path, 3, batch);
     while (sqlite3_step(inlet->path) == SQLITE_ROW) {
         inlet->ids[inlet->held] = sqlite3_column_int64(inlet->path, 0);
@@ -217,10 +188,37 @@ static void claim(raw_database *database, inlet *inlet) {
         inlet->lengths[inlet->held++] = length;
     }
     sqlite3_reset(inlet->path);
-    if (inlet->held < batch) raw_run(connection, inlet->last);
-    if (inlet->held == 0) return;
+}
+
+/// What is held is read after the commit, while others write.
+static void claim(raw_database *database, inlet *inlet) {
+    sqlite3 *connection = database->connection;
+    sqlite3_bind_int(inlet->gate, 1, inlet->worker);
+    text(inlet->gate, 2, inlet->stage);
+    text(inlet->gate, 3, inlet->queue);
+    if (sqlite3_step(inlet->gate) != SQLITE_ROW) raw_fail(connection, "the worker is not there");
+    int64_t frontier = sqlite3_column_int64(inlet->gate, 3);
+    sqlite3_reset(inlet->gate);
+    raw_run(connection, inlet->rows);
+    text(inlet->orphan, 1, inlet->queue);
+    sqlite3_bind_int(inlet->orphan, 2, 1);
+    raw_run(connection, inlet->orphan);
     inlet->lo = frontier;
-    inlet->hi = inlet->ids[inlet->held - 1];
+    inlet->held = 0;
+    sqlite3_bind_int64(inlet->nth, 1, frontier);
+    sqlite3_bind_int(inlet->nth, 2, batch - 1);
+    inlet->is_unread = sqlite3_step(inlet->nth) == SQLITE_ROW;
+    if (inlet->is_unread) {
+        inlet->held = batch;
+        inlet->hi = sqlite3_column_int64(inlet->nth, 0);
+    }
+    sqlite3_reset(inlet->nth);
+    if (!inlet->is_unread) {
+        read_items(inlet, INT64_MAX);
+        raw_run(connection, inlet->last);
+        if (inlet->held == 0) return;
+        inlet->hi = inlet->ids[inlet->held - 1];
+    }
     text(inlet->frontier, 1, inlet->queue);
     sqlite3_bind_int64(inlet->frontier, 2, inlet->hi + 1);
     raw_run(connection, inlet->frontier);
@@ -243,11 +241,7 @@ static void acknowledge(raw_database *database, inlet *inlet) {
     sqlite3_reset(inlet->fence);
     sqlite3_bind_int64(inlet->delete_lease, 1, inlet->lease);
     raw_run(connection, inlet->delete_lease);
-    sqlite3_bind_int64(inlet->leased_rows, 1, inlet->lease);
-    raw_run(connection, inlet->leased_rows);
-    sqlite3_bind_int64(inlet->forget, 1, inlet->lo);
-    sqlite3_bind_int64(inlet->forget, 2, inlet->hi);
-    raw_run(connection, inlet->forget);
+    raw_run(connection, inlet->rows);
     text(inlet->count, 1, inlet->stage);
     sqlite3_bind_int(inlet->count, 2, inlet->held);
     sqlite3_bind_int(inlet->count, 4, 1000);
@@ -298,6 +292,7 @@ static void work(const char *path, const char *stage, const char *from, const ch
             begin(&database, &statements);
             claim(&database, &in);
             commit(&database, &statements);
+            if (in.is_unread) read_items(&in, in.hi);
             if (in.held == 0) leat_doorbell_wait(&bells[bell], seen, 1000000000);
             continue;
         }
@@ -306,8 +301,8 @@ static void work(const char *path, const char *stage, const char *from, const ch
         acknowledge(&database, &in);
         if (to) put(&database, &out, in.payloads, in.lengths, in.ids, in.held);
         claim(&database, &in);
-        raw_run(database.connection, in.any_ready);
         commit(&database, &statements);
+        if (in.is_unread) read_items(&in, in.hi);
         if (to) leat_doorbell_ring(&bells[bell + 1], 0);
     }
     raw_close(&database);

@@ -8,7 +8,11 @@ import LeatSQLite
 @main
 struct StoreBenchmark: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "leat-bench-store", subcommands: [Prepare.self, Life.self, Hop.self, Tasks.self, Queued.self])
+        commandName: "leat-bench-store",
+        subcommands: [
+            Prepare.self, Life.self, Hop.self, Tasks.self, Queued.self, Contend.self, Depth.self, Flight.self,
+            First.self,
+        ])
 }
 
 /// How a step is taken.
@@ -37,6 +41,13 @@ struct Workload: ParsableArguments {
 
     static let payload = String(repeating: "x", count: 200)
 
+    /// By this process so far, to its log and its database; Linux tells.
+    private static var bytesWritten: Int? {
+        guard let text = try? String(contentsOfFile: "/proc/self/io", encoding: .utf8) else { return nil }
+        let line = text.split(separator: "\n").first { $0.hasPrefix("wchar: ") }
+        return line.flatMap { Int($0.dropFirst(7)) }
+    }
+
     func outputs(to queue: QueueName) -> [Output] {
         Array(repeating: Output(.text(Self.payload), to: queue), count: batch)
     }
@@ -56,6 +67,7 @@ struct Workload: ParsableArguments {
         }
         if let record { _ = bench_record_end(record) }
         for (name, seconds) in seconds { print(name, String(format: "%.6f", seconds)) }
+        if let bytes = Self.bytesWritten { print("written", bytes) }
     }
 }
 

@@ -1,3 +1,4 @@
+import BenchValues
 import Foundation
 import Leat
 import LeatCLI
@@ -8,15 +9,6 @@ import LeatCLI
 /// for others, eight items at once, each for a time of its own around so many milliseconds: `waiting.sh`.
 @main
 struct ThroughputBenchmark: PipelineProgram {
-    /// About 200 bytes as JSON.
-    struct Record: Codable, Sendable {
-        var id: Int
-        var name: String
-        var places: [String]
-        var amount: Double
-        var note: String
-    }
-
     static var pipeline: Pipeline {
         get throws {
             let environment = ProcessInfo.processInfo.environment
@@ -29,8 +21,17 @@ struct ThroughputBenchmark: PipelineProgram {
                     Consumer("take", from: "raw") { (number: Int) in
                         try await Task.sleep(for: .milliseconds(wait * waitingShare(number)))
                     }.concurrency(8)
+                } else if environment["LEAT_BENCH_PAYLOAD"] == "own" {
+                    Producer("put", to: "raw", repeating: { (0..<count).lazy.map { OwnRecord(Record($0)) } })
+                        .batch(batch).durability(durability)
+                    Transformer("pass", from: "raw", to: "cooked") { (record: OwnRecord) in record }.batch(batch)
+                        .durability(durability)
+                    Consumer("take", from: "cooked") { (_: OwnRecord) in }.batch(batch)
+                        .durability(durability)
                 } else if environment["LEAT_BENCH_PAYLOAD"] == "json" {
-                    Producer("put", to: "raw", repeating: { (0..<count).lazy.map(record) }).batch(batch).durability(durability)
+                    Producer("put", to: "raw", repeating: { (0..<count).lazy.map(Record.init) }).batch(batch)
+                        .durability(
+                            durability)
                     Transformer("pass", from: "raw", to: "cooked") { (record: Record) in record }.batch(batch)
                         .durability(durability)
                     Consumer("take", from: "cooked") { (_: Record) in }.batch(batch)
@@ -53,11 +54,5 @@ struct ThroughputBenchmark: PipelineProgram {
         var hash = UInt64(truncatingIfNeeded: number &+ 1) &* 0x9E37_79B9_7F4A_7C15
         hash = (hash ^ (hash >> 31)) &* 0xBF58_476D_1CE4_E5B9
         return -log(Double(hash >> 11 | 1) / Double(1 << 53 as UInt64))
-    }
-
-    static func record(_ number: Int) -> Record {
-        Record(
-            id: number, name: "item number \(number)", places: ["EWR", "JFK", "LGA"], amount: Double(number) / 8,
-            note: "a note that is long enough to bring the whole record to about two hundred bytes of text, no more")
     }
 }

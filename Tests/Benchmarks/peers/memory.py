@@ -20,7 +20,8 @@ def produce(out, items, chunk, start):
         for _ in range(items):
             out.put(PAYLOAD)
     else:
-        values = [PAYLOAD] * chunk
+        # Texts of their own: of one that comes again in a chunk only a reference would be written.
+        values = [f"{index:0200d}" for index in range(chunk)]
         for _ in range(items // chunk):
             out.put(values)
     out.put(None)

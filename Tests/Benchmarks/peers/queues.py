@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The peers on SQLite, each used as its documentation says: put, then claim and acknowledge.
 
-    queues.py PEER DATABASE ITEMS BATCH SYNCHRONOUS
+    queues.py PEER DATABASE ITEMS BATCH SYNCHRONOUS [put]
 
 SYNCHRONOUS is `default` (the peer's own), `normal` or `full`. It prints `synchronous LEVEL`, and `put` and `take` with
 seconds. No peer claims more than one item at a time; BATCH is for what puts several (litequeue, in a transaction).
+With `put` nothing is taken.
 """
 
 import os
@@ -88,7 +89,7 @@ PEERS = {"litequeue": Litequeue, "persist-queue": PersistQueue, "huey": Huey}
 
 
 def main():
-    name, path, items, batch, synchronous = sys.argv[1:]
+    name, path, items, batch, synchronous, *phases = sys.argv[1:]
     items, batch = int(items), int(batch)
     peer = PEERS[name](path, LEVELS.get(synchronous))
     print("synchronous", peer.connection.execute("PRAGMA synchronous").fetchone()[0])
@@ -100,9 +101,10 @@ def main():
     else:
         sys.exit(f"{name} puts one item at a time")
     print("put", time.perf_counter() - begin)
-    begin = time.perf_counter()
-    peer.take(items)
-    print("take", time.perf_counter() - begin)
+    if "put" not in phases:
+        begin = time.perf_counter()
+        peer.take(items)
+        print("take", time.perf_counter() - begin)
     sys.stdout.flush()
     # The end of the program is not part of it.
     os._exit(0)
