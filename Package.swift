@@ -136,6 +136,7 @@ let package = Package(
         .target(name: "BenchRecord", path: "Tests/Benchmarks/Record", linkerSettings: [.linkedLibrary("sqlite3")]),
         .target(name: "BenchRaw", path: "Tests/Benchmarks/Raw", linkerSettings: [.linkedLibrary("sqlite3")]),
         .executableTarget(name: "leat-bench-replay", dependencies: ["BenchRaw"], path: "Tests/Benchmarks/Replay"),
+        .executableTarget(name: "leat-bench-rows", dependencies: ["BenchRaw"], path: "Tests/Benchmarks/Rows"),
         .executableTarget(
             name: "leat-bench-pipeline", dependencies: ["BenchRaw", "CLeatSQLite"], path: "Tests/Benchmarks/Pipeline"),
         .executableTarget(

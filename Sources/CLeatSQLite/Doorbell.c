@@ -37,13 +37,24 @@ static void wake(uint32_t *word, int all) {
 #error "A doorbell needs a futex that processes can share."
 #endif
 
+/* Never below nothing: one who was killed may have been forgotten, and another one counted for it. */
+void leat_doorbell_forget_waiter(leat_doorbell *bell) {
+    uint32_t waiters = __atomic_load_n(&bell->waiters, __ATOMIC_SEQ_CST);
+    while (waiters != 0
+           && !__atomic_compare_exchange_n(
+               &bell->waiters, &waiters, waiters - 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
+    }
+}
+
+uint32_t leat_doorbell_waiters(leat_doorbell *bell) { return __atomic_load_n(&bell->waiters, __ATOMIC_SEQ_CST); }
+
 uint32_t leat_doorbell_rings(leat_doorbell *bell) { return __atomic_load_n(&bell->rings, __ATOMIC_SEQ_CST); }
 
 int leat_doorbell_wait(leat_doorbell *bell, uint32_t seen, uint64_t nanoseconds) {
     /* Counted before the word is looked at: whoever rings afterwards either sees a waiter or has changed the word. */
     __atomic_add_fetch(&bell->waiters, 1, __ATOMIC_SEQ_CST);
     int is_woken = leat_doorbell_rings(bell) == seen && wait_on(&bell->rings, seen, nanoseconds);
-    __atomic_sub_fetch(&bell->waiters, 1, __ATOMIC_SEQ_CST);
+    leat_doorbell_forget_waiter(bell);
     return is_woken;
 }
 

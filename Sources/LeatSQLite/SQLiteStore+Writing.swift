@@ -111,9 +111,8 @@ extension SQLiteStore {
             if group[..<count].contains(where: \.isWork) { checkpointer?.workWasCommitted() }
             for step in group[..<count] { step.answer(on: connection) }
             answer(steps.release(count, after: isShared ? .now - begin : nil), isOnConnection: true)
-        } catch let error as StepFailure where group.count > 1 {
+        } catch is StepFailure where group.count > 1 {
             // Of several one has failed, and all were undone: each is taken by itself.
-            _ = error
             writer.asyncWriteWithoutTransaction { [self] in takeSingly(group, $0) }
         } catch {
             // None was undone for another's sake: none could be begun, or none be committed.

@@ -30,6 +30,7 @@ PARTS = {
     "restart": parts_processes.restart,
     "memory": parts_processes.memory,
     "coder": parts_store.coder,
+    "rows": parts_store.rows,
     "bytes": parts_store.bytes_an_item,
 }
 

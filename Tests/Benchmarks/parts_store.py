@@ -155,6 +155,18 @@ def coder(bench):
             "coder", f"{step} a value of about 200 bytes", "ns", {words[name]: each for name, each in values.items()})
 
 
+def rows(bench):
+    """What a row costs, by how many of them a statement inserts."""
+    def measure(count, table):
+        bench.clear()
+        return value(bench.run([bench.program("leat-bench-rows"), bench.path("rows.db"), str(count), table]), "row")
+
+    contenders = {f"{n} a statement": lambda n=n: measure(n, "queue") for n in [1, 10, 25, 50]}
+    contenders |= {
+        f"{n} a statement, without AUTOINCREMENT and the index": lambda n=n: measure(n, "plain") for n in [1, 25]}
+    bench.row("rows", "insert a row of 200 bytes, in C, NORMAL", "ns", bench.interleaved(contenders))
+
+
 def bytes_an_item(bench):
     """What an item takes on disk, of which column and index, and what is written for it."""
     items = bench.items(200_000)

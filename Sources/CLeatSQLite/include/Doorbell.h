@@ -14,6 +14,12 @@ typedef struct {
 /// How often it was rung, which wraps around.
 uint32_t leat_doorbell_rings(leat_doorbell *bell);
 
+/// How many wait, those that were killed while they did included, and those less that were forgotten.
+uint32_t leat_doorbell_waiters(leat_doorbell *bell);
+
+/// Takes one who was killed while it waited out of the count.
+void leat_doorbell_forget_waiter(leat_doorbell *bell);
+
 /// Waits until it has been rung more often than `seen`, or the time is over; may return early.
 ///
 /// Returns whether one of those that wait was woken, and it was this one: who does not use that passes it on.

@@ -59,6 +59,17 @@ final class Doorbell: @unchecked Sendable {
 
     func ring(all isForAll: Bool) { leat_doorbell_ring(bell, isForAll ? 1 : 0) }
 
+    /// Whether anybody waits, as far as is known.
+    var isAwaited: Bool { leat_doorbell_waiters(bell) > 0 }
+
+    /// One is counted as waiting that is not there any more.
+    func forgetWaiter() { leat_doorbell_forget_waiter(bell) }
+
+    /// Waits on this thread until it has been rung more often than `seen`, or the time is over.
+    func waitBlocking(since seen: UInt32, atMost limit: Duration) {
+        _ = leat_doorbell_wait(bell, seen, UInt64(max(limit.nanoseconds, 0)))
+    }
+
     /// Waits until it has been rung more often than `seen`, or the time is over.
     ///
     /// - Throws: `CancellationError`, when the task is cancelled while it waits. What had woken it wakes another then.

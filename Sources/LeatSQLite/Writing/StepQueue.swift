@@ -38,8 +38,9 @@ final class StepQueue: Sendable {
         var isShort: Bool { usual < StepQueue.short }
 
         mutating func next() -> Call {
-            guard !isTaken, !waiting.isEmpty else { return .none }
-            if waiting.count >= crowd {
+            guard !isTaken, let first = waiting.first else { return .none }
+            // What shares its transaction with nobody waits for nobody.
+            if waiting.count >= crowd || !first.isShareable {
                 isTaken = true
                 return isShort && waiting.allSatisfy(\.isShareable) ? .here : .onThread
             }

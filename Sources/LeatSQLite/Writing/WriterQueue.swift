@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import Leat
 internal import Synchronization
 
@@ -10,21 +9,18 @@ internal import Glibc
 internal import Musl
 #endif
 
-/// A place in the kernel's queue of those who want to write, taken before `BEGIN IMMEDIATE`.
+/// A place in the queue of those who want to write, in whatever process, taken before `BEGIN IMMEDIATE`.
 ///
 /// SQLite itself has no queue: who finds the database locked sleeps and tries again, and the lock stands free
-/// meanwhile. `flock(2)` wakes the next one at once: three stages moved 53,000 items a second with it, 37,000 by
-/// sleeping 0.1 ms and trying again (`Tests/Benchmarks/throughput.sh`). It orders Leat's own writers only; against
-/// others (`sqlite3`) SQLite's lock and the busy handler stand as ever, so nothing depends on it but time.
+/// meanwhile. Here the turn is a lock of the kernel's (flock(2)), and whoever ends his turn wakes the one who has waited
+/// longest (``Doorbell``), which nobody who comes then goes before: `make bench PARTS=fairness`. It orders Leat's own
+/// writers only; against others (`sqlite3`) SQLite's lock and the busy handler stand as ever, so nothing depends on it
+/// but time.
 ///
-/// It is the kernel's: it goes with its holder, however that ends. A holder may be stopped (SIGSTOP) between its turn and
-/// `BEGIN IMMEDIATE`, and then all would wait for one who writes nothing. So who waits looks now and then whether
-/// SQLite's own lock is free, and passes if it is: a quarter of a second after the first such wait began, and all the time
-/// for as long as that holder stays.
-///
-/// Who gives up keeps his place for the next time that he wants to write: after a transaction that outlasts everybody's
-/// deadline those who try again would else stand behind all the others, or try SQLite's lock in vain while it goes from
-/// hand to hand, and their leases would end.
+/// The lock goes with its holder, however that ends. One who dies wakes nobody: so who waits tries the lock now and then
+/// by himself. A holder may be stopped (SIGSTOP) between its turn and `BEGIN IMMEDIATE`, and then all would wait for one
+/// who writes nothing. So who waits looks now and then whether SQLite's own lock is free, and passes if it is: a quarter
+/// of a second after the first such wait began, and all the time for as long as that holder stays.
 final class WriterQueue: Sendable {
     /// How a wait ended.
     enum Entry: Sendable, Hashable {
@@ -36,44 +32,35 @@ final class WriterQueue: Sendable {
     }
 
     private let descriptor: Int32
-    /// `flock` has no deadline: it waits on a thread of its own, and the writer waits for that.
-    private let waiting = DispatchQueue(label: "leat.writers")
+    /// Rung at the end of each turn. `nil`: there was no room for it, and everybody tries the lock now and then.
+    private let bell: Doorbell?
     private let state = Mutex(State())
 
     private struct State {
-        /// Whether that thread waits, for a writer or for one that has given up.
-        var isWaiting = false
         /// Whether the turn is this writer's.
         var isOurs = false
         /// Whether who has the turn was seen to write nothing.
         var isHeldUp = false
-        var writer: Turn?
     }
 
     /// How long a turn is waited for before SQLite's own lock is tried.
     private static let patience = Duration.milliseconds(250)
-    /// The same for as long as the queue is held up.
+    /// How long before the lock is tried without having been woken.
+    private static let slice = Duration.milliseconds(30)
+    /// The same where the queue is held up, or nobody can be woken.
     private static let pause = Duration.milliseconds(2)
 
-    /// - Parameter path: a file of its own, never the database.
+    /// - Parameter path: a file of its own, never the database. The bell is another, beside it.
     init(path: String) throws {
         descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else {
             throw LeatError(
                 .storeFailed, "The lock \(printable(path)) can't be opened: \(systemMessage()).")
         }
+        bell = try? Doorbell(path: path + ".turn")
     }
 
     deinit { close(descriptor) }
-
-    /// Takes the turn, if it is nobody's; ``leave()`` ends it.
-    func tryEnter() -> Bool {
-        state.withLock { state in
-            guard !state.isWaiting, flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return false }
-            state.isOurs = true
-            return true
-        }
-    }
 
     /// Waits for the turn. One writer at a time does; ``leave()`` ends its turn.
     ///
@@ -81,77 +68,53 @@ final class WriterQueue: Sendable {
     ///   - deadline: how long at most.
     ///   - pass: takes what the turn is for, if nobody has it just now; whether it has.
     func enter(within deadline: Duration, orPass pass: () throws -> Bool) rethrows -> Entry {
-        if tryEnter() { return .turn }
-        let end = ContinuousClock.now + deadline
-        let turn = Turn()
-        let (place, isHeldUp) = state.withLock { state -> (Place, Bool) in
-            defer { state.isWaiting = true }
-            state.writer = turn
-            return (state.isWaiting ? .kept : .last, state.isHeldUp)
+        let begin = ContinuousClock.now
+        let end = begin + deadline
+        var passAfter = begin + Self.patience
+        // When this writer's last wait began, so many turns had ended; `nil`: it has not waited yet.
+        var waited: UInt32?
+        while true {
+            // Read first: a turn that ends from here on is noticed.
+            let rings = bell?.rings ?? 0
+            // Nobody goes before those who wait.
+            if waited != nil || bell?.isAwaited != true, take() {
+                // Nobody has ended a turn, and yet it was nobody's: who is counted as waiting may have been killed.
+                if let bell, waited == rings { bell.forgetWaiter() }
+                return .turn
+            }
+            let isHeldUp = state.withLock { $0.isHeldUp }
+            if isHeldUp || ContinuousClock.now >= passAfter {
+                if try pass() {
+                    state.withLock { $0.isHeldUp = true }
+                    return .passed
+                }
+                passAfter = .now + Self.patience
+            }
+            let left = end - .now
+            guard left > .zero else { return .late }
+            if let bell {
+                bell.waitBlocking(since: rings, atMost: min(isHeldUp ? Self.pause : Self.slice, left))
+            } else {
+                usleep(UInt32(min(Self.pause, left).nanoseconds / 1000))
+            }
+            waited = rings
         }
-        switch place {
-        case .kept: break
-        // It keeps this object, and so the descriptor, for as long as it waits.
-        case .last: waiting.async { [self] in waitForTurn() }
-        }
-        if isHeldUp, try passing(pass) { return .passed }
-        while !turn.wait(atMost: min(isHeldUp ? Self.pause : Self.patience, end - .now)) {
-            if try passing(pass) { return .passed }
-            if ContinuousClock.now >= end { return giveUp() ? .late : .turn }
-        }
-        return .turn
     }
 
-    private enum Place { case kept, last }
-
-    /// Should the turn have come meanwhile, it is there as well, and ends with the other.
-    private func passing(_ pass: () throws -> Bool) rethrows -> Bool {
-        do {
-            guard try pass() else { return false }
-        } catch {
-            _ = giveUp()
-            throw error
-        }
-        state.withLock { state in
-            state.isHeldUp = state.writer != nil
-            state.writer = nil
-        }
+    private func take() -> Bool {
+        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else { return false }
+        state.withLock { ($0.isOurs, $0.isHeldUp) = (true, false) }
         return true
     }
 
-    private func waitForTurn() {
-        while flock(descriptor, LOCK_EX) != 0, errno == EINTR {}
-        state.withLock { state in
-            state.isWaiting = false
-            state.isHeldUp = false
-            if let writer = state.writer.take() {
-                state.isOurs = true
-                writer.give()
-            } else {
-                flock(descriptor, LOCK_UN)
-            }
-        }
-    }
-
-    /// - Returns: whether the turn had not come.
-    private func giveUp() -> Bool { state.withLock { $0.writer.take() != nil } }
-
     /// Ends the turn, if there is one: who has passed, or was late, has none.
     func leave() {
-        state.withLock { state in
-            guard state.isOurs else { return }
-            state.isOurs = false
-            flock(descriptor, LOCK_UN)
+        let wasOurs = state.withLock { state in
+            defer { state.isOurs = false }
+            return state.isOurs
         }
+        guard wasOurs else { return }
+        flock(descriptor, LOCK_UN)
+        bell?.ring(all: false)
     }
-}
-
-/// One writer's turn, which is given by another thread.
-private final class Turn: Sendable {
-    private let signal = DispatchSemaphore(value: 0)
-
-    func give() { signal.signal() }
-
-    /// - Returns: whether it has been given.
-    func wait(atMost time: Duration) -> Bool { signal.wait(timeout: .now() + max(time, .zero).seconds) == .success }
 }
