@@ -11,7 +11,7 @@ struct StoreBenchmark: AsyncParsableCommand {
         commandName: "leat-bench-store",
         subcommands: [
             Prepare.self, Life.self, Hop.self, Tasks.self, Queued.self, Contend.self, Depth.self, Flight.self,
-            First.self,
+            First.self, Coder.self,
         ])
 }
 
