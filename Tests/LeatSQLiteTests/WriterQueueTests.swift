@@ -3,6 +3,7 @@ import Foundation
 import GRDB
 import Leat
 import LeatTesting
+import Synchronization
 import Testing
 
 @testable import LeatSQLite
@@ -58,7 +59,56 @@ struct WriterQueueTests {
     }
     #endif
 
-    @Test("lets one go who waits in vain, as busy, and gives him the turn that he waits for the next time")
+    @Test("wakes those who wait, one after the other")
+    func handsOver() async throws {
+        let path = fixture.folder.appending(path: "writer").path
+        let first = try WriterQueue(path: path)
+        #expect(first.enter(within: .seconds(3600)) { false } == .turn)
+        let bell = try Doorbell(path: path + ".turn")
+        let inTurn = Mutex(0)
+
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    await withCheckedContinuation { continuation in
+                        DispatchQueue(label: "waiter").async {
+                            let queue = try? WriterQueue(path: path)
+                            if queue?.enter(within: .seconds(3600), orPass: { false }) == .turn {
+                                inTurn.withLock { $0 += 1 }
+                                queue?.leave()
+                            }
+                            continuation.resume()
+                        }
+                    }
+                }
+            }
+            while !bell.isAwaited { await Task.yield() }
+            #expect(inTurn.withLock { $0 } == 0)
+            first.leave()
+        }
+
+        #expect(inTurn.withLock { $0 } == 4)
+        #expect(!bell.isAwaited)
+    }
+
+    @Test("forgets one who was killed while he waited, and is a queue without him")
+    func killedWaiter() throws {
+        let path = fixture.folder.appending(path: "writer").path
+        let queue = try WriterQueue(path: path)
+        let bell = try Doorbell(path: path + ".turn")
+        // The count stands after that of the rings.
+        let file = try FileHandle(forWritingTo: URL(filePath: path + ".turn"))
+        try file.seek(toOffset: 4)
+        try file.write(contentsOf: withUnsafeBytes(of: UInt32(1)) { Data($0) })
+        #expect(bell.isAwaited)
+
+        #expect(queue.enter(within: .seconds(3600)) { false } == .turn)
+        queue.leave()
+
+        #expect(!bell.isAwaited)
+    }
+
+    @Test("lets one go who waits in vain, as busy, and gives him his turn the next time")
     func late() async throws {
         let path = fixture.folder.appending(path: "writer").path
         let queue = try WriterQueue(path: path)

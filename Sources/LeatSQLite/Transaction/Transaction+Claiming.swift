@@ -80,12 +80,22 @@ extension Transaction {
         for row in items { try sql(Self.leaseRowQuery, queue).run(.id(row.item.id), .id(lease)) }
         try spend(count, of: stage)
         if !stage.policy.countsHeld { try tellRoom(in: queue, of: stage) }
-        // There may be more for another.
-        if count == request.limit || suspect > 0 || isCut || range?.isRest == true { rings.work(in: queue) }
+        let isMore =
+            if suspect > 0 || isCut || range?.isRest == true { true } else if count == request.limit {
+                try isAnyLeft(queue, after: range?.hi ?? gate.frontier - 1)
+            } else { false }
+        if isMore { rings.work(in: queue) }
         let granted = Lease(
             id: lease, stage: stage.name, worker: request.worker,
             items: items.map(\.item) + (range?.items ?? []), isSuspect: suspect > 0)
         return Claimed(.granted(granted), unread: range?.isRead == false ? range.map { ($0, queue) } : nil)
+    }
+
+    /// Whether another one would find something: who is woken in vain takes the write lock for nothing.
+    private func isAnyLeft(_ queue: QueueName, after last: Int64) throws -> Bool {
+        if try sql(Self.lastIDQuery, queue).first(body: { $0.int(0) }) ?? 0 > last { return true }
+        if try sql(Self.orphanQuery).first(.text(queue.rawValue), .int(1), body: { _ in true }) != nil { return true }
+        return try hasRows(queue) && sql(Self.anyReadyQuery, queue).first(body: { _ in true }) != nil
     }
 
     /// What decides, before any item is looked at, whether this worker may claim.

@@ -213,9 +213,9 @@ static void claim(raw_database *database, inlet *inlet) {
         inlet->hi = sqlite3_column_int64(inlet->nth, 0);
     }
     sqlite3_reset(inlet->nth);
+    raw_run(connection, inlet->last);
     if (!inlet->is_unread) {
         read_items(inlet, INT64_MAX);
-        raw_run(connection, inlet->last);
         if (inlet->held == 0) return;
         inlet->hi = inlet->ids[inlet->held - 1];
     }
