@@ -47,17 +47,15 @@ MUTANTS = [
     Mutant(
         "acknowledge-outside", 1, "outputs are put in a transaction, and their inputs acknowledged in the next",
         [("Sources/LeatSQLite/SQLiteStore+Store.swift",
-          "            try await write(countingAsWork: true, surviving: durability(of: step.stage)) { transaction in\n"
-          "                try transaction.apply(step)\n"
-          "                let claim",
+          "            try await write(countingAsWork: true, sharing: .allowed, surviving: durability(of: step.stage)) {\n"
+          "                try $0.commit(step, next: next)\n",
           "            let outputs = step.outputs\n"
           "            try await write { try $0.put(outputs, from: $0.stage(step.stage)) }\n"
           "            var rest = step\n"
           "            rest.outputs = []\n"
           "            let step = rest\n"
-          "            return try await write(countingAsWork: true, surviving: durability(of: step.stage)) { transaction in\n"
-          "                try transaction.apply(step)\n"
-          "                let claim")],
+          "            return try await write(countingAsWork: true, sharing: .allowed, surviving: durability(of: step.stage)) {\n"
+          "                try $0.commit(step, next: next)\n")],
         STORES),
     Mutant(
         "attempts-at-failure", 3, "only a failure that is told counts as an attempt, a death does not",
