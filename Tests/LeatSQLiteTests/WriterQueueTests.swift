@@ -65,29 +65,16 @@ struct WriterQueueTests {
         let first = try WriterQueue(path: path)
         #expect(first.enter(within: .seconds(3600)) { false } == .turn)
         let bell = try Doorbell(path: path + ".turn")
-        let inTurn = Mutex(0)
+        let turns = Turns()
 
         await withTaskGroup(of: Void.self) { group in
-            for _ in 0..<4 {
-                group.addTask {
-                    await withCheckedContinuation { continuation in
-                        DispatchQueue(label: "waiter").async {
-                            let queue = try? WriterQueue(path: path)
-                            if queue?.enter(within: .seconds(3600), orPass: { false }) == .turn {
-                                inTurn.withLock { $0 += 1 }
-                                queue?.leave()
-                            }
-                            continuation.resume()
-                        }
-                    }
-                }
-            }
+            for _ in 0..<4 { group.addTask { await turns.take(path) } }
             while !bell.isAwaited { await Task.yield() }
-            #expect(inTurn.withLock { $0 } == 0)
+            #expect(turns.count.withLock { $0 } == 0)
             first.leave()
         }
 
-        #expect(inTurn.withLock { $0 } == 4)
+        #expect(turns.count.withLock { $0 } == 4)
         #expect(!bell.isAwaited)
     }
 
@@ -162,5 +149,23 @@ struct WriterQueueTests {
         }
         queue.leave()
         #expect(try FileLock.tryLock(path: path) != nil)
+    }
+}
+
+/// Counts those who had their turn.
+private final class Turns: Sendable {
+    let count = Mutex(0)
+
+    func take(_ path: String) async {
+        await withCheckedContinuation { continuation in
+            DispatchQueue(label: "waiter").async { [self] in
+                let queue = try? WriterQueue(path: path)
+                if queue?.enter(within: .seconds(3600), orPass: { false }) == .turn {
+                    count.withLock { $0 += 1 }
+                    queue?.leave()
+                }
+                continuation.resume()
+            }
+        }
     }
 }
