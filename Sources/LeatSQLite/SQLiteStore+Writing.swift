@@ -90,7 +90,7 @@ extension SQLiteStore {
             writer.writeWithoutTransaction { takeSteps($0, soon: true) }
         case .here, .onThread: writer.asyncWriteWithoutTransaction { [self] in takeSteps($0, soon: false) }
         case .later(let time):
-            DispatchQueue.global().asyncAfter(deadline: .now() + time.seconds) { [self] in answer(steps.lookAgain()) }
+            steps.timer.asyncAfter(deadline: .now() + time.seconds) { [self] in answer(steps.lookAgain()) }
         }
     }
 
@@ -111,12 +111,12 @@ extension SQLiteStore {
             if group[..<count].contains(where: \.isWork) { checkpointer?.workWasCommitted() }
             for step in group[..<count] { step.answer(on: connection) }
             answer(steps.release(count, after: isShared ? .now - begin : nil), isOnConnection: true)
-        } catch is StepFailure where group.count > 1 {
-            // Of several one has failed, and all were undone: each is taken by itself.
+        } catch is Undone where group.count > 1 {
+            // One has failed, or the disk had no room for all of them: each is taken by itself.
             writer.asyncWriteWithoutTransaction { [self] in takeSingly(group, $0) }
         } catch {
-            // None was undone for another's sake: none could be begun, or none be committed.
-            for step in group { step.fail((error as? StepFailure)?.error ?? error) }
+            // None was undone for another's sake.
+            for step in group { step.fail((error as? Undone)?.error ?? error) }
             answer(steps.release(group.count, after: isShared ? .now - begin : nil), isOnConnection: true)
         }
     }
@@ -128,31 +128,27 @@ extension SQLiteStore {
                 if step.isWork { checkpointer?.workWasCommitted() }
                 step.answer(on: try statements())
             } catch {
-                step.fail((error as? StepFailure)?.error ?? error)
+                step.fail((error as? Undone)?.error ?? error)
             }
         }
         answer(steps.release(group.count, after: nil), isOnConnection: true)
     }
 
-    /// What a step has thrown, when its transaction was undone for it.
-    private struct StepFailure: Error {
+    /// Why a transaction that had been begun was undone.
+    private struct Undone: Error {
         let error: any Error
     }
 
     /// - Returns: how many were committed, together: others are not to wait for long. `nil`: others write for too long.
     private func commit(_ group: [PendingStep], _ database: Database, soon: Bool) throws -> Int? {
-        var failure: (any Error)?
-        var begun = 0
+        var hasBegun = false
+        var taken = 0
         let work: (Transaction) throws -> Void = { transaction in
+            hasBegun = true
             for step in group {
-                if begun > 0, transaction.time.instant - transaction.began > Self.longestGroup { break }
-                do {
-                    try step.run(in: begun == 0 ? transaction : transaction.later())
-                } catch {
-                    failure = error
-                    throw error
-                }
-                begun += 1
+                if taken > 0, transaction.time.instant - transaction.began > Self.longestGroup { break }
+                try step.run(in: taken == 0 ? transaction : transaction.later())
+                taken += 1
             }
         }
         let durability = group.contains { $0.durability == .powerCut } ? Durability.powerCut : .processCrash
@@ -165,9 +161,9 @@ extension SQLiteStore {
                 return nil
             }
         } catch {
-            throw failure == nil ? error : StepFailure(error: error)
+            throw hasBegun ? Undone(error: error) : error
         }
-        return begun
+        return taken
     }
 
     /// How long a transaction may take up further steps, in nanoseconds.

@@ -200,10 +200,23 @@ struct Claimed: Sendable {
     func read(on connection: Connection) throws -> Claim {
         guard let (range, queue) = unread, case .granted(let lease) = claim else { return claim }
         var items = lease.items
-        items.reserveCapacity(items.count + range.count)
-        try connection(Transaction.clearPathQuery, queue).each(
-            .int(range.lo), .int(range.hi), .int(range.count)
-        ) { items.append(Transaction.pathItem($0, claims: range.claims)) }
+        let count = items.count + range.count
+        items.reserveCapacity(count)
+        var failure: (any Error)?
+        do {
+            try connection(Transaction.clearPathQuery, queue).each(
+                .int(range.lo), .int(range.hi), .int(range.count)
+            ) { items.append(Transaction.pathItem($0, claims: range.claims)) }
+        } catch let error as SQLFailure where error.kind == .busy || error.kind == .full {
+            // To claim again would leave these in the hands of one who does not know of them.
+            failure = error
+        }
+        guard items.count == count, failure == nil else {
+            throw LeatError(
+                .leaseLost,
+                "The items of lease \(lease.id) on queue '\(queue)' could not be read when it was granted; they are handed out again when its worker \(lease.worker) is gone.",
+                cause: failure)
+        }
         return .granted(
             Lease(
                 id: lease.id, stage: lease.stage, worker: lease.worker, items: items, isSuspect: lease.isSuspect))

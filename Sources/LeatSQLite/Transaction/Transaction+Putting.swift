@@ -39,8 +39,10 @@ extension Transaction {
             // Those that are nothing but a payload go many in a statement, which costs half as much.
             if outputs.endIndex - index >= Self.rows {
                 let block = outputs[index..<index + Self.rows]
-                if block.allSatisfy({ $0.isPlain(hasGroups: hasGroups) }), try putPlain(block, into: queue, from: stage)
-                {
+                if block.allSatisfy({ $0.isPlain(hasGroups: hasGroups) }) {
+                    if try !putPlain(block, into: queue, from: stage) {
+                        for output in block { _ = try put(output, insert, hasGroups: hasGroups) }
+                    }
                     count += Self.rows
                     index += Self.rows
                     continue

@@ -1,3 +1,4 @@
+internal import Dispatch
 internal import Leat
 internal import Synchronization
 
@@ -21,6 +22,8 @@ final class StepQueue: Sendable {
     }
 
     private let state = Mutex(State())
+    /// A thread of its own: where tasks compute, others are not to wait for the pool's.
+    let timer = DispatchQueue(label: "leat.crowd")
 
     private struct State {
         var waiting: [PendingStep] = []

@@ -45,8 +45,8 @@ final class WriterQueue: Sendable {
 
     /// How long a turn is waited for before SQLite's own lock is tried.
     private static let patience = Duration.milliseconds(250)
-    /// How long before the lock is tried without having been woken.
-    private static let slice = Duration.milliseconds(30)
+    /// How long before the lock is tried without having been woken, and the place in the queue taken anew.
+    private static let slice = Duration.milliseconds(100)
     /// The same where the queue is held up, or nobody can be woken.
     private static let pause = Duration.milliseconds(2)
 
