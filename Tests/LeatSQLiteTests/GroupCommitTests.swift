@@ -40,7 +40,7 @@ struct GroupCommitTests {
         #expect(try await store.status(of: "change")?.ready == 50)
     }
 
-    @Test("undoes only the step that fails; the others of its group are committed")
+    @Test("invariant 1: undoes only the step that fails, and all of it; the others of its group are committed")
     func oneFails() async throws {
         let store = try await fixture.store()
         try await store.install(Fixture.line)
@@ -74,7 +74,7 @@ struct GroupCommitTests {
         #expect(try await store.status(of: "change")?.ready == 19)
     }
 
-    @Test("loses and doubles nothing where users' transactions, puts and claims of many tasks meet")
+    @Test("invariant 6: loses and doubles nothing where users' transactions, puts and claims of many tasks meet")
     func storm() async throws {
         let store = try await fixture.store()
         let queue: Queue<Int> = try await store.queue("storm")

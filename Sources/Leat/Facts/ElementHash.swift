@@ -3,7 +3,7 @@
 /// The same elements in the same order have the same hash, on every machine and in every run. It notices accidents; it is
 /// no protection against somebody who wants two sequences to have one hash. It is FNV-1a with a word of eight bytes where
 /// that takes one (``FNV1a``), each folded once, since a product carries nothing down: a source's elements are hashed as
-/// they are put, and a byte at a time took a quarter of its time.
+/// they are put, each byte of each.
 package struct ElementHash: Sendable, Hashable {
     package private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
 

@@ -37,6 +37,7 @@ public protocol PayloadConvertible: Codable, SendableMetatype {
 extension PayloadConvertible {
     public init(from decoder: any Decoder) throws {
         let container = try decoder.singleValueContainer()
+        // Which of the two stands there a decoder tells only by trying; what the second finds wrong is told.
         if let text = try? container.decode(String.self) {
             try self.init(payload: .text(text))
         } else {

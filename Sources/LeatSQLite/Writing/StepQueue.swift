@@ -110,12 +110,12 @@ final class StepQueue: Sendable {
         }
     }
 
-    /// How long at most a step waits for others; and at least, as a timer costs something itself.
-    private static let patience = Duration.milliseconds(2)
-    private static let least = Duration.microseconds(100)
     /// How many wait.
     var waiting: Int { state.withLock { $0.waiting.count } }
 
+    /// How long at most a step waits for others; and at least, as a timer costs something itself.
+    private static let patience = Duration.milliseconds(2)
+    private static let least = Duration.microseconds(100)
     /// In one transaction.
     private static let most = 256
     /// A thread of the pool that tasks run on may be held up for so long: a sync by a disk with a cache that survives a
@@ -157,6 +157,7 @@ class PendingStep: @unchecked Sendable {
 }
 
 /// One whose answer somebody waits for.
+// @unchecked: as every step.
 final class AnsweredStep<Result: Sendable, Answer: Sendable>: PendingStep, @unchecked Sendable {
     private let work: @Sendable (Transaction) throws -> Result
     private let then: @Sendable (Result, Connection) throws -> Answer
