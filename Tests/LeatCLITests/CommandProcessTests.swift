@@ -1,5 +1,6 @@
 import Foundation
 import Leat
+import LeatProcess
 import LeatSQLite
 import LeatTesting
 import Subprocess
@@ -112,6 +113,16 @@ struct CommandProcessTests {
         try trial.finish(trial.count, finding: "no descendant after 3 s")
     }
 
+    @Test("do not begin before there is a guardian that ends them")
+    func startedGuardian() async throws {
+        let guardian = try Guardian.start(LeatScene.program)
+
+        await guardian.waitUntilStarted()
+
+        let started = LeatScene.guardians(of: getpid()).filter { LeatScene.command($0).contains(guardian.mark) }
+        #expect(started.count == 1)
+    }
+
     private func killWorker(_ seed: UInt64, of trial: Trial) async throws {
         var random = SeededGenerator(seed: seed)
         let branches = Self.branches.shuffled(using: &random).prefix(3 + Int(seed % 4))
@@ -125,9 +136,15 @@ struct CommandProcessTests {
             #expect(try await scene.numbers(in: "pids").contains(where: LeatScene.isAlive))
             try scene.write("", to: "calm")
             kill(worker, SIGKILL)
-            try await scene.wait(.seconds(3), for: "the end of \(branches) (seed \(trial.seed))") {
-                let left = LeatScene.all.filter { LeatScene.variables(of: $0).contains(mark) }
-                return left.isEmpty && !scene.lines("pids").compactMap { Int32($0) }.contains(where: LeatScene.isAlive)
+            let left = { @Sendable in
+                let told = Set(scene.lines("pids").compactMap { Int32($0) })
+                return LeatScene.all.filter { told.contains($0) || LeatScene.variables(of: $0).contains(mark) }
+            }
+            do {
+                try await scene.wait(.seconds(3), for: "the end of \(branches)") { left().isEmpty }
+            } catch {
+                Issue.record("seed \(seed): \(left().map(LeatScene.command)) are left")
+                throw error
             }
         }
 

@@ -75,6 +75,13 @@ final class LeatScene: Sendable {
         try await SQLiteStore.open(folder.appending(path: "scene.db").path, creating: false)
     }
 
+    /// The path of the built `leat`.
+    static var program: String {
+        get throws {
+            URL(filePath: try executablePath()).deletingLastPathComponent().appending(path: "leat").path
+        }
+    }
+
     /// Runs `leat` to its end.
     ///
     /// - Parameter started: called with its process number when it runs.
@@ -89,12 +96,11 @@ final class LeatScene: Sendable {
     func leat(
         _ arguments: [String], started: @escaping @Sendable (Int32) async throws -> Void = { _ in }
     ) async throws -> TerminationStatus {
-        let program = URL(filePath: try executablePath()).deletingLastPathComponent().appending(path: "leat")
         let log = try FileDescriptor.open(
             FilePath(folder.appending(path: "output").path), .writeOnly, options: [.create, .append],
             permissions: [.ownerReadWrite])
         return try await Subprocess.run(
-            .path(FilePath(program.path)),
+            .path(FilePath(try Self.program)),
             arguments: Arguments(arguments),
             environment: .inherit.updating(["SCENE": mark]),
             workingDirectory: FilePath(folder.path),
@@ -161,8 +167,10 @@ final class LeatScene: Sendable {
 
     /// The guardian of a worker.
     static func guardians(of worker: Int32) -> [Int32] {
-        all.filter { parent(of: $0) == worker && words("/proc/\($0)/cmdline").dropFirst().first == "guardian" }
+        all.filter { parent(of: $0) == worker && command($0).dropFirst().first == Guardian.word }
     }
+
+    static func command(_ process: Int32) -> [String] { words("/proc/\(process)/cmdline") }
 
     static func variables(of process: Int32) -> [String] { words("/proc/\(process)/environ") }
 

@@ -74,6 +74,7 @@ extension Command {
             .gracefulShutDown(toProcessGroup: true, allowedDurationToNextStep: CommandWatch.patience)
         ]
         let watch = WatchBox(CommandWatch(timeout: timeout))
+        await guardian?.waitUntilStarted()
         do {
             let result = try await Subprocess.run(
                 .path(FilePath(path)),

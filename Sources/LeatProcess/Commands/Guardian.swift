@@ -36,6 +36,9 @@ package final class Guardian: Sendable {
     private struct State {
         var pipe: Int32
         var groups: Set<Int32> = []
+        /// Whether the process behind the pipe has been started, or could not be.
+        var isStarted = false
+        var waiting: [CheckedContinuation<Void, Never>] = []
     }
 
     /// Starts one.
@@ -66,6 +69,7 @@ package final class Guardian: Sendable {
         _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
         if state.pipe >= 0 { close(state.pipe) }
         state.pipe = ends[1]
+        state.isStarted = false
         _ = Self.write(state.groups.map { "+\($0)\n" }.joined(), to: ends[1])
         let input = FileDescriptor(rawValue: ends[0])
         let pipe = ends[1]
@@ -80,14 +84,40 @@ package final class Guardian: Sendable {
                 _ = try await Subprocess.run(
                     .path(FilePath(executable)), arguments: [Self.word, mark], environment: .custom([:]),
                     platformOptions: options, input: .fileDescriptor(input, closeAfterSpawningProcess: true),
-                    output: .discarded, error: .discarded)
+                    output: .discarded, error: .discarded
+                ) { _ in self.started(pipe) }
             } catch {
                 // It could not be started, as when its file is being replaced; that is tried again.
                 pause = .seconds(1)
+                self.started(pipe)
             }
             // Nobody cancels it, so that this does not throw.
             do { try await Task.sleep(for: pause) } catch {}
             self.replace(pipe)
+        }
+    }
+
+    /// The one behind this pipe holds its end of it, or could not be started.
+    private func started(_ pipe: Int32) {
+        let waiting = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            guard state.pipe == pipe else { return [] }
+            state.isStarted = true
+            defer { state.waiting = [] }
+            return state.waiting
+        }
+        for continuation in waiting { continuation.resume() }
+    }
+
+    /// Returns when its process has been started, or could not be.
+    ///
+    /// A command that began before that would outlive a worker that is killed in between.
+    package func waitUntilStarted() async {
+        await withCheckedContinuation { continuation in
+            let isStarted = state.withLock { state in
+                if !state.isStarted { state.waiting.append(continuation) }
+                return state.isStarted
+            }
+            if isStarted { continuation.resume() }
         }
     }
 
