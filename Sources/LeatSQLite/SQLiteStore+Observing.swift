@@ -71,7 +71,7 @@ extension SQLiteStore {
             )
             UNION ALL
             SELECT i.created_at FROM leat_leases AS l JOIN q_{name} AS i ON i.id = l.lo
-            WHERE l.queue = ?1 AND l.worker IS NULL
+            WHERE l.queue = ?1 AND l.worker = 0
             UNION ALL
             SELECT i.created_at FROM qs_{name} AS s JOIN q_{name} AS i ON i.id = s.id WHERE s.state = 'ready'
             UNION ALL

@@ -91,8 +91,8 @@ extension SQLiteStore {
                 """
                 SELECT
                     w.id, w.stage, w.boot, w.expires_at, w.supervisor, w.pid,
-                    EXISTS (SELECT 1 FROM leat_leases AS l WHERE l.worker = w.id)
-                FROM leat_workers AS w
+                    EXISTS (SELECT 1 FROM leat_leases AS l WHERE l.queue = s.input AND l.worker = w.id)
+                FROM leat_workers AS w LEFT JOIN leat_stages AS s ON s.name = w.stage
                 WHERE w.ended_at IS NULL AND w.boot IS NOT NULL
                 """
             ) { row in
@@ -144,7 +144,10 @@ extension SQLiteStore {
                 """
                 SELECT id, pid FROM leat_workers AS w
                 WHERE ended_at IS NULL AND boot IS NULL AND seen_at < ?1
-                    AND NOT EXISTS (SELECT 1 FROM leat_leases AS l WHERE l.worker = w.id)
+                    AND NOT EXISTS (
+                        SELECT 1 FROM leat_leases AS l
+                        WHERE l.queue = (SELECT input FROM leat_stages WHERE name = w.stage) AND l.worker = w.id
+                    )
                 """, [.int(now - 10_000)]
             ) { row in
                 let pid = Int32(truncatingIfNeeded: row.int(1))

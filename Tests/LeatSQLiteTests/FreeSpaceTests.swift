@@ -182,8 +182,12 @@ struct FreeSpaceTests {
         #expect(free.looked == before)
         fixture.time.advance(by: .seconds(1))
         free.mebibytes = 1000
-        for _ in 1...5 { _ = try await store.lease("change", worker, upTo: 1) }
-        #expect(free.looked == before + 5)
+        for _ in 1...5 {
+            let looked = free.looked
+            _ = try await store.lease("change", worker, upTo: 1)
+            // The checkpointer may look as well.
+            #expect(free.looked > looked)
+        }
 
         let careless = try await self.store(keeping: 0)
         let now = free.looked

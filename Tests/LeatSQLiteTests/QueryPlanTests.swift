@@ -47,27 +47,37 @@ struct QueryPlanTests {
         Expectation(name: "when the next is due", query: Transaction.nextDueQuery, uses: ["INDEX qs_raw_waiting"]),
         Expectation(
             name: "the gate", query: Transaction.gateQuery,
-            uses: ["SEARCH w USING INTEGER PRIMARY KEY", "INDEX leat_leases_worker"]),
+            uses: [
+                "SEARCH w USING INTEGER PRIMARY KEY", "leat_leases USING PRIMARY KEY (queue=? AND worker=?)",
+                "INDEX leat_leases_suspects (queue=? AND worker=?)",
+            ]),
         Expectation(
-            name: "the fence", query: Transaction.fenceQuery, uses: ["SEARCH leat_leases USING INTEGER PRIMARY KEY"]),
+            name: "the fence", query: Transaction.fenceQuery,
+            uses: ["leat_leases USING PRIMARY KEY (queue=? AND worker=? AND id=?)"]),
         Expectation(name: "an item's row", query: Transaction.rowQuery, uses: ["USING INTEGER PRIMARY KEY"]),
         Expectation(name: "a lease's rows", query: Transaction.leasedRowsQuery, uses: ["INDEX qs_raw_leased"]),
-        Expectation(name: "a worker's leases", query: Transaction.heldByQuery, uses: ["INDEX leat_leases_worker"]),
-        Expectation(name: "what covers an id", query: Transaction.coveringQuery, uses: ["INDEX leat_leases_range"]),
-        Expectation(name: "whether an id is covered", query: Transaction.coveredQuery, uses: ["leat_leases_range"]),
+        Expectation(
+            name: "a worker's leases", query: Transaction.heldByQuery,
+            uses: ["leat_leases USING PRIMARY KEY (queue=? AND worker=?)"]),
+        Expectation(
+            name: "what covers an id", query: Transaction.coveringQuery,
+            uses: ["leat_leases USING PRIMARY KEY (queue=?)"]),
+        Expectation(
+            name: "whether an id is covered", query: Transaction.coveredQuery,
+            uses: ["leat_leases USING PRIMARY KEY (queue=?)"]),
         Expectation(
             name: "done rows of a stretch", query: Transaction.forgetDoneQuery, uses: ["USING INTEGER PRIMARY KEY"]),
         Expectation(name: "a key", query: Transaction.keyQuery, uses: ["INDEX q_raw_key"]),
         Expectation(
             name: "exhaustion", query: Transaction.exhaustedQuery,
             uses: [
-                "SEARCH i USING INTEGER PRIMARY KEY", "INDEX leat_leases_range", "INDEX qs_raw_ready",
+                "SEARCH i USING INTEGER PRIMARY KEY", "leat_leases USING PRIMARY KEY (queue=?", "INDEX qs_raw_ready",
                 "INDEX qs_raw_waiting", "INDEX qs_raw_leased",
             ]),
         Expectation(
             name: "whether all is handed out", query: Transaction.handedOutQuery,
             uses: [
-                "SEARCH i USING INTEGER PRIMARY KEY", "INDEX leat_leases_range", "INDEX qs_raw_ready",
+                "SEARCH i USING INTEGER PRIMARY KEY", "leat_leases USING PRIMARY KEY (queue=?", "INDEX qs_raw_ready",
                 "INDEX qs_raw_waiting",
             ]),
         Expectation(
@@ -82,20 +92,22 @@ struct QueryPlanTests {
         Expectation(
             name: "how full a queue is", query: Transaction.depthQuery,
             uses: [
-                "SEARCH q USING PRIMARY KEY", "SEARCH qs_raw USING INTEGER PRIMARY KEY", "INDEX leat_leases_range",
+                "SEARCH q USING PRIMARY KEY", "SEARCH qs_raw USING INTEGER PRIMARY KEY",
+                "leat_leases USING PRIMARY KEY (queue=?",
                 "INDEX qs_raw_ready", "INDEX qs_raw_waiting",
             ]),
         Expectation(
             name: "what is pruned", query: Transaction.pruneQuery,
             uses: [
-                "SEARCH i USING INTEGER PRIMARY KEY", "SEARCH s USING INTEGER PRIMARY KEY", "INDEX leat_leases_range",
+                "SEARCH i USING INTEGER PRIMARY KEY", "SEARCH s USING INTEGER PRIMARY KEY",
+                "leat_leases USING PRIMARY KEY (queue=?",
             ]),
         Expectation(
             name: "suspects that are ready", query: Transaction.readySuspectsQuery,
             uses: ["INDEX qs_raw_suspects", "SEARCH i USING INTEGER PRIMARY KEY"]),
         Expectation(
             name: "a suspect orphan", query: Transaction.suspectOrphanQuery,
-            uses: ["INDEX leat_leases_orphans (queue=?)"]),
+            uses: ["INDEX leat_leases_suspects (queue=? AND worker=?)"]),
         Expectation(
             name: "whether a queue is closed", query: Transaction.closedQuery,
             uses: ["SEARCH q USING PRIMARY KEY", "SEARCH c USING PRIMARY KEY"]),

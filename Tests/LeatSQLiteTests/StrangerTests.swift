@@ -52,9 +52,9 @@ struct StrangerTests {
                 sql: """
                     INSERT INTO leat_workers (stage, pid, started_at, seen_at) VALUES ('jobs', 1, \(now), \(now));
                     INSERT INTO leat_leases
-                        (queue, worker, lo, hi, items, taken, claims, claimed_at, expires_at, clock)
-                    VALUES ('jobs', last_insert_rowid(), 1, 1, 1, 1, 1, \(now), \(now + 5000), 'wall');
-                    UPDATE leat_queues SET frontier = 2 WHERE name = 'jobs'
+                        (queue, worker, id, lo, hi, items, taken, claims, claimed_at, expires_at, clock)
+                    VALUES ('jobs', last_insert_rowid(), 1, 1, 1, 1, 1, 1, \(now), \(now + 5000), 'wall');
+                    UPDATE leat_queues SET frontier = 2, last_lease = 1 WHERE name = 'jobs'
                     """)
         }
 

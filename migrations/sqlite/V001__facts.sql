@@ -61,12 +61,14 @@ CREATE TABLE leat_edges (
     PRIMARY KEY (stage, queue)
 ) STRICT, WITHOUT ROWID;
 
--- A queue. Every id below `frontier` has been claimed or has left the straight path. `sealed`: its set of producers is
--- complete; one that is not sealed takes items from anybody, and never ends. `capacity`: how many unsettled items it holds
--- before those who feed it wait.
+-- A queue. Every id below `frontier` has been claimed or has left the straight path. `last_lease` is the id of the last
+-- lease on it: the next one's is one more than the greatest of all queues, so that none comes twice. `sealed`: its set of
+-- producers is complete; one that is not sealed takes items from anybody, and never ends. `capacity`: how many unsettled
+-- items it holds before those who feed it wait.
 CREATE TABLE leat_queues (
     name TEXT PRIMARY KEY,
     frontier INTEGER NOT NULL DEFAULT 1,
+    last_lease INTEGER NOT NULL DEFAULT 0,
     sealed INTEGER NOT NULL DEFAULT 1 CHECK (sealed IN (0, 1)),
     capacity INTEGER CHECK (capacity > 0)
 ) STRICT, WITHOUT ROWID;
@@ -169,17 +171,20 @@ CREATE INDEX leat_workers_live ON leat_workers (stage) WHERE ended_at IS NULL;
 CREATE INDEX leat_workers_ended ON leat_workers (ended_at) WHERE ended_at IS NOT NULL;
 
 -- A claim: a range of ids of one queue (those in it that have a state row are not part of it), and the state rows that
--- name it. Without a worker it is an orphan, whose items are ready. `items` is how many it holds (none of an empty input that
+-- name it. With worker 0 it is an orphan, whose items are ready. `items` is how many it holds (none of an empty input that
 -- is claimed as a whole), `taken` how many it was claimed with, `suspect` above 0 the largest batch in which its items may be claimed. `claims` counts for the
 -- items of the range. Without `expires_at` it lives as long as its worker; else up to that time, by its `clock`: a boot
 -- (nanoseconds) or 'wall' (milliseconds since 1970).
+--
+-- It is kept in the order in which it is looked for, without an index beside it: each claim and each acknowledgement
+-- that is committed alone writes a page of it, and of each index that it has a place in.
 CREATE TABLE leat_leases (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
     queue TEXT NOT NULL,
-    worker INTEGER,
+    worker INTEGER NOT NULL CHECK (worker >= 0),
+    id INTEGER NOT NULL,
     lo INTEGER,
     hi INTEGER,
-    items INTEGER NOT NULL CHECK (items > 0 OR (items = 0 AND worker IS NOT NULL)),
+    items INTEGER NOT NULL CHECK (items > 0 OR (items = 0 AND worker > 0)),
     taken INTEGER NOT NULL,
     suspect INTEGER NOT NULL DEFAULT 0,
     claims INTEGER NOT NULL,
@@ -187,18 +192,17 @@ CREATE TABLE leat_leases (
     expires_at INTEGER,
     clock TEXT,
     CHECK ((expires_at IS NULL) = (clock IS NULL)),
-    CHECK (worker IS NOT NULL OR expires_at IS NULL),
+    CHECK (worker > 0 OR expires_at IS NULL),
     CHECK ((lo IS NULL) = (hi IS NULL)),
     CHECK (lo <= hi),
-    CHECK (worker IS NOT NULL OR lo IS NOT NULL)
-) STRICT;
+    CHECK (worker > 0 OR lo IS NOT NULL),
+    PRIMARY KEY (queue, worker, id)
+) STRICT, WITHOUT ROWID;
 
--- Which lease covers an id.
-CREATE INDEX leat_leases_range ON leat_leases (queue, lo, hi, worker);
--- Which orphans a queue has. Whoever claims asks, and may hold any number of leases.
-CREATE INDEX leat_leases_orphans ON leat_leases (queue, lo) WHERE worker IS NULL;
--- What a worker holds, and whether any of it is under suspicion.
-CREATE INDEX leat_leases_worker ON leat_leases (worker, suspect);
+-- Which orphans a queue has, in the order of their items.
+CREATE INDEX leat_leases_orphans ON leat_leases (queue, lo) WHERE worker = 0;
+-- What is under suspicion, held by a worker or handed back.
+CREATE INDEX leat_leases_suspects ON leat_leases (queue, worker, lo) WHERE suspect > 0;
 -- Those that end by themselves, by each clock.
 CREATE INDEX leat_leases_expiring ON leat_leases (queue, clock, expires_at) WHERE expires_at IS NOT NULL;
 
@@ -343,7 +347,7 @@ SELECT
         WHEN s.state IS NOT NULL THEN s.state
         WHEN i.id >= q.frontier THEN 'ready'
         WHEN l.id IS NULL THEN 'done'
-        WHEN l.worker IS NULL THEN 'ready'
+        WHEN l.worker = 0 THEN 'ready'
         ELSE 'leased'
     END AS state,
     i.payload,
@@ -423,7 +427,7 @@ SELECT
 FROM leat_leases AS l
 LEFT JOIN qs_{name} AS s ON s.state = 'leased' AND s.lease = l.id
 JOIN q_{name} AS i ON i.id = coalesce(l.lo, s.id)
-WHERE l.queue = '{name}' AND l.worker IS NOT NULL AND l.clock = 'wall';
+WHERE l.queue = '{name}' AND l.worker > 0 AND l.clock = 'wall';
 
 CREATE TRIGGER leat_claims_{name}_insert INSTEAD OF INSERT ON leat_claims_{name}
 BEGIN
@@ -446,34 +450,34 @@ BEGIN
             SELECT id FROM leat_leases WHERE queue = '{name}' AND clock = 'wall' AND expires_at <= (SELECT now FROM leat_now)
         );
     DELETE FROM leat_leases WHERE queue = '{name}' AND clock = 'wall' AND expires_at <= (SELECT now FROM leat_now) AND lo IS NULL;
-    UPDATE leat_leases SET worker = NULL, expires_at = NULL, clock = NULL
+    UPDATE leat_leases SET worker = 0, expires_at = NULL, clock = NULL
     WHERE queue = '{name}' AND clock = 'wall' AND expires_at <= (SELECT now FROM leat_now);
 
     -- The lease that is being made is the one with `taken` 0. First a row that is ready,
-    INSERT INTO leat_leases (queue, worker, items, taken, suspect, claims, claimed_at, expires_at, clock)
-    SELECT '{name}', NEW.worker, 1, 0, s.suspect, 0, (SELECT now FROM leat_now), NEW.expires_at, 'wall'
+    INSERT INTO leat_leases (id, queue, worker, items, taken, suspect, claims, claimed_at, expires_at, clock)
+    SELECT (SELECT 1 + max(last_lease) FROM leat_queues), '{name}', NEW.worker, 1, 0, s.suspect, 0, (SELECT now FROM leat_now), NEW.expires_at, 'wall'
     FROM qs_{name} AS s
-    WHERE s.state = 'ready' AND (s.suspect = 0 OR NOT EXISTS (SELECT 1 FROM leat_leases WHERE worker = NEW.worker))
+    WHERE s.state = 'ready' AND (s.suspect = 0 OR NOT EXISTS (SELECT 1 FROM leat_leases WHERE queue = '{name}' AND worker = NEW.worker))
     ORDER BY s.priority DESC, s.id
     LIMIT 1;
     UPDATE qs_{name} SET
         state = 'leased', claims = claims + 1,
-        lease = (SELECT id FROM leat_leases WHERE worker = NEW.worker AND taken = 0)
-    WHERE EXISTS (SELECT 1 FROM leat_leases WHERE worker = NEW.worker AND taken = 0)
+        lease = (SELECT id FROM leat_leases WHERE queue = '{name}' AND worker = NEW.worker AND taken = 0)
+    WHERE EXISTS (SELECT 1 FROM leat_leases WHERE queue = '{name}' AND worker = NEW.worker AND taken = 0)
         AND id = (
             SELECT s.id FROM qs_{name} AS s
             WHERE s.state = 'ready'
                 AND (
                     s.suspect = 0
-                    OR NOT EXISTS (SELECT 1 FROM leat_leases WHERE worker = NEW.worker AND taken > 0)
+                    OR NOT EXISTS (SELECT 1 FROM leat_leases WHERE queue = '{name}' AND worker = NEW.worker AND taken > 0)
                 )
             ORDER BY s.priority DESC, s.id
             LIMIT 1
         );
 
     -- or else the first item of an orphan, which loses it,
-    INSERT INTO leat_leases (queue, worker, lo, hi, items, taken, suspect, claims, claimed_at, expires_at, clock)
-    SELECT '{name}', NEW.worker, x, x, 1, 0, suspect, claims + 1, (SELECT now FROM leat_now), NEW.expires_at, 'wall'
+    INSERT INTO leat_leases (id, queue, worker, lo, hi, items, taken, suspect, claims, claimed_at, expires_at, clock)
+    SELECT (SELECT 1 + max(last_lease) FROM leat_queues), '{name}', NEW.worker, x, x, 1, 0, suspect, claims + 1, (SELECT now FROM leat_now), NEW.expires_at, 'wall'
     FROM (
         SELECT
             o.suspect AS suspect,
@@ -483,54 +487,61 @@ BEGIN
                 WHERE i.id BETWEEN o.lo AND o.hi AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id)
             ) AS x
         FROM leat_leases AS o
-        WHERE o.queue = '{name}' AND o.worker IS NULL
-            AND (o.suspect = 0 OR NOT EXISTS (SELECT 1 FROM leat_leases WHERE worker = NEW.worker))
+        WHERE o.queue = '{name}' AND o.worker = 0
+            AND (o.suspect = 0 OR NOT EXISTS (SELECT 1 FROM leat_leases WHERE queue = '{name}' AND worker = NEW.worker))
         ORDER BY o.lo
         LIMIT 1
     )
-    WHERE x IS NOT NULL AND NOT EXISTS (SELECT 1 FROM leat_leases WHERE worker = NEW.worker AND taken = 0);
+    WHERE x IS NOT NULL AND NOT EXISTS (SELECT 1 FROM leat_leases WHERE queue = '{name}' AND worker = NEW.worker AND taken = 0);
     DELETE FROM qs_{name}
     WHERE state = 'done' AND generation = 0
         AND EXISTS (
             SELECT 1 FROM leat_leases AS f JOIN leat_leases AS o ON o.lo <= f.lo AND o.hi >= f.lo
-            WHERE f.worker = NEW.worker AND f.taken = 0 AND o.queue = '{name}' AND o.worker IS NULL
+            WHERE f.queue = '{name}' AND f.worker = NEW.worker AND f.taken = 0 AND o.queue = '{name}' AND o.worker = 0
                 AND qs_{name}.id BETWEEN o.lo AND CASE o.items WHEN 1 THEN o.hi ELSE f.lo END
         );
     DELETE FROM leat_leases
-    WHERE queue = '{name}' AND worker IS NULL AND items = 1
+    WHERE queue = '{name}' AND worker = 0 AND items = 1
         AND EXISTS (
             SELECT 1 FROM leat_leases AS f
-            WHERE f.worker = NEW.worker AND f.taken = 0 AND f.lo BETWEEN leat_leases.lo AND leat_leases.hi
+            WHERE f.queue = '{name}' AND f.worker = NEW.worker AND f.taken = 0 AND f.lo BETWEEN leat_leases.lo AND leat_leases.hi
         );
     UPDATE leat_leases SET
         items = items - 1,
-        lo = 1 + (SELECT f.lo FROM leat_leases AS f WHERE f.worker = NEW.worker AND f.taken = 0)
-    WHERE queue = '{name}' AND worker IS NULL
+        lo = 1 + (SELECT f.lo FROM leat_leases AS f WHERE f.queue = '{name}' AND f.worker = NEW.worker AND f.taken = 0)
+    WHERE queue = '{name}' AND worker = 0
         AND EXISTS (
             SELECT 1 FROM leat_leases AS f
-            WHERE f.worker = NEW.worker AND f.taken = 0 AND f.lo BETWEEN leat_leases.lo AND leat_leases.hi
+            WHERE f.queue = '{name}' AND f.worker = NEW.worker AND f.taken = 0 AND f.lo BETWEEN leat_leases.lo AND leat_leases.hi
         );
 
     -- or else the first one at or past the frontier, which moves past it.
-    INSERT INTO leat_leases (queue, worker, lo, hi, items, taken, suspect, claims, claimed_at, expires_at, clock)
-    SELECT '{name}', NEW.worker, i.id, i.id, 1, 0, 0, 1, (SELECT now FROM leat_now), NEW.expires_at, 'wall'
+    INSERT INTO leat_leases (id, queue, worker, lo, hi, items, taken, suspect, claims, claimed_at, expires_at, clock)
+    SELECT (SELECT 1 + max(last_lease) FROM leat_queues), '{name}', NEW.worker, i.id, i.id, 1, 0, 0, 1, (SELECT now FROM leat_now), NEW.expires_at, 'wall'
     FROM q_{name} AS i
     WHERE i.id >= (SELECT frontier FROM leat_queues WHERE name = '{name}')
         AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id)
-        AND NOT EXISTS (SELECT 1 FROM leat_leases WHERE worker = NEW.worker AND taken = 0)
+        AND NOT EXISTS (SELECT 1 FROM leat_leases WHERE queue = '{name}' AND worker = NEW.worker AND taken = 0)
     ORDER BY i.id
     LIMIT 1;
     DELETE FROM qs_{name}
     WHERE state = 'done' AND generation = 0
         AND id >= (SELECT frontier FROM leat_queues WHERE name = '{name}')
-        AND id < (SELECT f.lo FROM leat_leases AS f WHERE f.worker = NEW.worker AND f.taken = 0);
+        AND id < (SELECT f.lo FROM leat_leases AS f WHERE f.queue = '{name}' AND f.worker = NEW.worker AND f.taken = 0);
     UPDATE leat_queues SET frontier = max(
-        frontier, (SELECT f.lo + 1 FROM leat_leases AS f WHERE f.worker = NEW.worker AND f.taken = 0)
+        frontier, (SELECT f.lo + 1 FROM leat_leases AS f WHERE f.queue = '{name}' AND f.worker = NEW.worker AND f.taken = 0)
     )
     WHERE name = '{name}'
-        AND EXISTS (SELECT 1 FROM leat_leases AS f WHERE f.worker = NEW.worker AND f.taken = 0 AND f.lo IS NOT NULL);
+        AND EXISTS (SELECT 1 FROM leat_leases AS f WHERE f.queue = '{name}' AND f.worker = NEW.worker AND f.taken = 0 AND f.lo IS NOT NULL);
 
-    UPDATE leat_leases SET taken = 1 WHERE worker = NEW.worker AND taken = 0;
+    UPDATE leat_queues SET last_lease = max(last_lease, (
+        SELECT f.id FROM leat_leases AS f WHERE f.queue = '{name}' AND f.worker = NEW.worker AND f.taken = 0
+    ))
+    WHERE name = '{name}'
+        AND EXISTS (
+            SELECT 1 FROM leat_leases AS f WHERE f.queue = '{name}' AND f.worker = NEW.worker AND f.taken = 0
+        );
+    UPDATE leat_leases SET taken = 1 WHERE queue = '{name}' AND worker = NEW.worker AND taken = 0;
 END;
 
 -- What becomes of a claimed item. INSERT INTO leat_settlements_{name} (worker, lease, outcome, reason, delay_ms) fails when
@@ -598,7 +609,7 @@ BEGIN
     WHERE state = 'leased' AND lease = NEW.lease AND NEW.outcome = 'released';
 
     -- A range that is handed back is an orphan; every other lease has ended.
-    UPDATE leat_leases SET worker = NULL, expires_at = NULL, clock = NULL
-    WHERE id = NEW.lease AND NEW.outcome = 'released' AND lo IS NOT NULL;
-    DELETE FROM leat_leases WHERE id = NEW.lease AND worker IS NOT NULL;
+    UPDATE leat_leases SET worker = 0, expires_at = NULL, clock = NULL
+    WHERE queue = '{name}' AND worker = NEW.worker AND id = NEW.lease AND NEW.outcome = 'released' AND lo IS NOT NULL;
+    DELETE FROM leat_leases WHERE queue = '{name}' AND worker = NEW.worker AND id = NEW.lease;
 END;

@@ -82,10 +82,10 @@ struct StatusViews {
                 q.sealed AS sealed,
                 max(0, (SELECT coalesce(max(id), 0) FROM q_\(queue)) - q.frontier + 1)
                     - (SELECT count(*) FROM qs_\(queue) WHERE id >= q.frontier)
-                    + (SELECT coalesce(sum(items), 0) FROM leat_leases WHERE queue = q.name AND worker IS NULL)
+                    + (SELECT coalesce(sum(items), 0) FROM leat_leases WHERE queue = q.name AND worker = 0)
                     + r.ready AS ready,
                 r.waiting AS waiting,
-                (SELECT coalesce(sum(items), 0) FROM leat_leases WHERE queue = q.name AND worker IS NOT NULL) AS leased,
+                (SELECT coalesce(sum(items), 0) FROM leat_leases WHERE queue = q.name AND worker > 0) AS leased,
                 k.acknowledged - k.reopened AS done,
                 r.dead AS dead,
                 r.skipped AS skipped,

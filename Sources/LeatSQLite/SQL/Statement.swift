@@ -11,6 +11,8 @@ enum SQLValue {
 
     static func int(_ value: Int) -> SQLValue { .int(Int64(value)) }
     static func id(_ value: some StoreIdentifier) -> SQLValue { .int(value.rawValue) }
+    /// Who holds a lease: nobody has the number 0.
+    static func holder(_ worker: WorkerID?) -> SQLValue { .int(worker?.rawValue ?? 0) }
     static func optional(_ value: Int64?) -> SQLValue { value.map { .int($0) } ?? .null }
     static func optional(_ value: String?) -> SQLValue { value.map { .text($0) } ?? .null }
 }

@@ -168,11 +168,14 @@ extension Transaction {
         _ queue: QueueName, _ worker: WorkerID?, lo: Int64?, hi: Int64?, items: Int, suspect: Int, claims: Int,
         expiresAt: Int64? = nil
     ) throws -> LeaseID {
+        guard let number = try sql(Self.numberLeaseQuery).first(.text(queue.rawValue), body: { $0.int(0) }) else {
+            throw LeatError(.storeFailed, "Queue '\(queue)' has no row in leat_queues; run verify.")
+        }
         try sql(Self.insertLeaseQuery).run(
-            .text(queue.rawValue), .optional(worker?.rawValue), .optional(lo), .optional(hi), .int(items),
+            .text(queue.rawValue), .holder(worker), .int(number), .optional(lo), .optional(hi), .int(items),
             .int(suspect), .int(claims), .int(now), .optional(expiresAt),
             .optional(expiresAt == nil ? nil : time.bootID))
-        return LeaseID(sql.lastInsertedID)
+        return LeaseID(number)
     }
 
     private func hasSuspect(_ queue: QueueName) throws -> Bool {
@@ -211,8 +214,11 @@ extension Transaction {
         """
         SELECT
             (SELECT reason FROM leat_trips WHERE stage = ?2),
-            EXISTS (SELECT 1 FROM leat_leases WHERE worker = w.id),
-            (SELECT max(suspect) FROM leat_leases WHERE worker = w.id),
+            EXISTS (SELECT 1 FROM leat_leases WHERE queue = ?3 AND worker = w.id),
+            EXISTS (
+                SELECT 1 FROM leat_leases INDEXED BY leat_leases_suspects
+                WHERE queue = ?3 AND worker = w.id AND suspect > 0
+            ),
             (SELECT frontier FROM leat_queues WHERE name = ?3)
         FROM leat_workers AS w
         WHERE w.id = ?1 AND w.ended_at IS NULL
@@ -255,11 +261,17 @@ extension Transaction {
         LIMIT ?1
         """)
 
-    static let deleteLeaseQuery = Query("DELETE FROM leat_leases WHERE id = ?1")
+    static let deleteLeaseQuery = Query("DELETE FROM leat_leases WHERE queue = ?1 AND worker = ?2 AND id = ?3")
     private static let insertLeaseQuery = Query(
         """
-        INSERT INTO leat_leases (queue, worker, lo, hi, items, taken, suspect, claims, claimed_at, expires_at, clock)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10)
+        INSERT INTO leat_leases
+            (queue, worker, id, lo, hi, items, taken, suspect, claims, claimed_at, expires_at, clock)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7, ?8, ?9, ?10, ?11)
+        """)
+    private static let numberLeaseQuery = Query(
+        """
+        UPDATE leat_queues SET last_lease = 1 + (SELECT max(last_lease) FROM leat_queues) WHERE name = ?1
+        RETURNING last_lease
         """)
 
     // qs_…_waiting

@@ -48,16 +48,16 @@ extension Transaction {
         try sql(Self.busyQuery).first(.text(queue.rawValue), body: { _ in true }) ?? false
     }
 
-    // leat_leases_range
+    // The key of leat_leases
     private static let busyQuery = Query(
-        "SELECT 1 FROM leat_leases WHERE queue = ?1 AND worker IS NOT NULL LIMIT 1")
+        "SELECT 1 FROM leat_leases WHERE queue = ?1 AND worker > 0 LIMIT 1")
     private static let doneQuery = Query("SELECT acknowledged - reopened FROM leat_counts WHERE stage = ?1")
     private static let reopenedQuery = Query("UPDATE leat_counts SET reopened = reopened + ?2 WHERE stage = ?1")
     private static let readyAgainQuery = Query("UPDATE qs_{name} SET state = 'ready' WHERE state = 'done'")
     private static let lastQuery = Query("SELECT coalesce(max(id), 0) FROM q_{name}")
     private static let orphanClaimsQuery = Query(
-        "SELECT coalesce(max(claims), 0) FROM leat_leases WHERE queue = ?1 AND worker IS NULL")
-    private static let dropOrphansQuery = Query("DELETE FROM leat_leases WHERE queue = ?1 AND worker IS NULL")
+        "SELECT coalesce(max(claims), 0) FROM leat_leases WHERE queue = ?1 AND worker = 0")
+    private static let dropOrphansQuery = Query("DELETE FROM leat_leases WHERE queue = ?1 AND worker = 0")
     private static let frontierQuery = Query("UPDATE leat_queues SET frontier = ?2 WHERE name = ?1")
     private static let leaseReadyQuery = Query(
         "UPDATE qs_{name} SET state = 'leased', lease = ?1, claims = claims + 1 WHERE state = 'ready'")

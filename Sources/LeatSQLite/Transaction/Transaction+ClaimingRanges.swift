@@ -36,10 +36,11 @@ extension Transaction {
         let hi: Int64
         if items.count == orphan.items {
             hi = orphan.hi
-            try sql(Self.deleteLeaseQuery).run(.int(orphan.id))
+            try sql(Self.deleteLeaseQuery).run(.text(queue.rawValue), .holder(nil), .int(orphan.id))
         } else {
             hi = last.id.rawValue
-            try sql(Self.shortenLeaseQuery).run(.int(orphan.id), .int(hi + 1), .int(items.count))
+            try sql(Self.shortenLeaseQuery).run(
+                .text(queue.rawValue), .int(orphan.id), .int(hi + 1), .int(items.count))
         }
         return ClaimedRange(
             lo: orphan.lo, hi: hi, items: items, count: items.count, suspect: orphan.suspect,
@@ -144,11 +145,11 @@ extension Transaction {
         )
         """)
 
-    // leat_leases_orphans. The second value is orphanQuery's.
+    // leat_leases_suspects. The second value is orphanQuery's.
     static let suspectOrphanQuery = Query(
         """
-        SELECT id, lo, hi, items, suspect, claims FROM leat_leases INDEXED BY leat_leases_orphans
-        WHERE queue = ?1 AND worker IS NULL AND suspect > 0 AND ?2 IS NOT NULL
+        SELECT id, lo, hi, items, suspect, claims FROM leat_leases INDEXED BY leat_leases_suspects
+        WHERE queue = ?1 AND worker = 0 AND suspect > 0 AND ?2 IS NOT NULL
         ORDER BY lo
         LIMIT 1
         """)
@@ -157,7 +158,7 @@ extension Transaction {
     static let orphanQuery = Query(
         """
         SELECT id, lo, hi, items, suspect, claims FROM leat_leases INDEXED BY leat_leases_orphans
-        WHERE queue = ?1 AND worker IS NULL AND (suspect = 0 OR ?2)
+        WHERE queue = ?1 AND worker = 0 AND (suspect = 0 OR ?2)
         ORDER BY lo
         LIMIT 1
         """)
@@ -181,7 +182,8 @@ extension Transaction {
 
     static let lastIDQuery = Query("SELECT coalesce(max(id), 0) FROM q_{name}")
     private static let frontierQuery = Query("UPDATE leat_queues SET frontier = ?2 WHERE name = ?1")
-    private static let shortenLeaseQuery = Query("UPDATE leat_leases SET lo = ?2, items = items - ?3 WHERE id = ?1")
+    private static let shortenLeaseQuery = Query(
+        "UPDATE leat_leases SET lo = ?3, items = items - ?4 WHERE queue = ?1 AND worker = 0 AND id = ?2")
 }
 
 /// The answer to a claim, whose items may still have to be read.

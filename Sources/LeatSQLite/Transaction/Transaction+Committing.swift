@@ -291,7 +291,7 @@ extension Transaction {
     static let fenceQuery = Query(
         """
         SELECT lo, hi, items, taken, suspect, claims FROM leat_leases
-        WHERE id = ?1 AND worker = ?2 AND queue = ?3
+        WHERE queue = ?3 AND worker = ?2 AND id = ?1
         """)
 
     private static let existsQuery = Query("SELECT 1 FROM q_{name} WHERE id = ?1")

@@ -164,7 +164,7 @@ extension Transaction {
         )
         """)
 
-    // Rowid, leat_leases_range, and one partial index a state: `state IN (…)` would use none of them.
+    // Rowid, leat_leases by its key, and one partial index a state: `state IN (…)` would use none of them.
     static let exhaustedQuery = Query(
         """
         SELECT NOT EXISTS (
@@ -186,7 +186,7 @@ extension Transaction {
                 WHERE i.id >= (SELECT frontier FROM leat_queues WHERE name = ?1)
                     AND NOT EXISTS (SELECT 1 FROM qs_{name} AS s WHERE s.id = i.id)
             )
-            AND NOT EXISTS (SELECT 1 FROM leat_leases WHERE queue = ?1 AND worker IS NULL)
+            AND NOT EXISTS (SELECT 1 FROM leat_leases WHERE queue = ?1 AND worker = 0)
             AND NOT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'ready')
             AND NOT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'waiting' AND visible_at IS NOT NULL)
         """)

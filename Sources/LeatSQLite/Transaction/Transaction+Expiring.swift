@@ -14,7 +14,8 @@ extension Transaction {
                 "Lease \(lease.id) of stage '\(stage.name)' lives as long as its worker; there is no time to renew.")
         }
         _ = try fence(lease.id, lease.worker, queue)
-        try sql(Self.renewQuery).run(.id(lease.id), .int(expiry(after: duration)), .text(time.bootID))
+        try sql(Self.renewQuery).run(
+            .text(queue.rawValue), .id(lease.worker), .id(lease.id), .int(expiry(after: duration)), .text(time.bootID))
     }
 
     /// Makes ready again what was held for too long. Nobody is suspected: a stopped process is no culprit. Whose process
@@ -23,10 +24,15 @@ extension Transaction {
         let expired = try expiredLeases(of: queue)
         guard !expired.isEmpty else { return }
         let run = try runID()
-        for lease in expired {
-            if let worker = lease.worker, try store.isGone(worker, in: run) { continue }
-            try orphan(lease, suspect: nil)
-        }
+        var gone: [WorkerID: Bool] = [:]
+        try orphan(
+            expired.filter { lease in
+                guard let worker = lease.worker else { return true }
+                let isGone = try gone[worker] ?? store.isGone(worker, in: run)
+                gone[worker] = isGone
+                return !isGone
+            }
+        ) { _ in nil }
     }
 
     private func expiredLeases(of queue: QueueName) throws -> [HeldLease] {
@@ -69,5 +75,6 @@ extension Transaction {
             WHERE queue = ?1 AND expires_at IS NOT NULL AND clock = ?4
         )
         """)
-    private static let renewQuery = Query("UPDATE leat_leases SET expires_at = ?2, clock = ?3 WHERE id = ?1")
+    private static let renewQuery = Query(
+        "UPDATE leat_leases SET expires_at = ?4, clock = ?5 WHERE queue = ?1 AND worker = ?2 AND id = ?3")
 }

@@ -5,7 +5,7 @@ internal import Leat
 extension Transaction {
     /// Everything that the lease still holds is done: nothing is written about what went the straight path.
     func end(_ lease: HeldLease) throws {
-        try sql(Self.deleteLeaseQuery).run(.id(lease.id))
+        try delete(lease)
         guard try hasRows(lease.queue) else { return }
         var rows: [(id: Int64, generation: Int64)] = []
         try sql(Self.leasedRowsQuery, lease.queue).each(.id(lease.id)) { rows.append(($0.int(0), $0.int(1))) }
@@ -34,10 +34,13 @@ extension Transaction {
         if let from = lease.lo, let hi = lease.hi {
             lo = try pathItems(lease.queue, from: from, to: hi, limit: 1, claims: 0).first?.id.rawValue
             try sql(Self.shrinkQuery).run(
-                .id(lease.id), .optional(lo), .optional(lo == nil ? nil : hi), .int(lease.items - count))
+                .text(lease.queue.rawValue), .holder(lease.worker), .id(lease.id), .optional(lo),
+                .optional(lo == nil ? nil : hi), .int(lease.items - count))
             try forgetDone(lease.queue, from: from, to: lo.map { $0 - 1 } ?? hi)
         } else {
-            try sql(Self.shrinkQuery).run(.id(lease.id), .null, .null, .int(lease.items - count))
+            try sql(Self.shrinkQuery).run(
+                .text(lease.queue.rawValue), .holder(lease.worker), .id(lease.id), .null, .null,
+                .int(lease.items - count))
         }
     }
 
@@ -46,7 +49,7 @@ extension Transaction {
     /// - Parameter suspect: the largest batch in which its items may be claimed; `nil` leaves that as it was.
     func orphan(_ lease: HeldLease, suspect: Int?) throws {
         rings.work(in: lease.queue)
-        try sql(Self.deleteLeaseQuery).run(.id(lease.id))
+        try delete(lease)
         try sql(Self.handBackQuery, lease.queue).run(.id(lease.id), .optional(suspect.map(Int64.init)))
         let items = lease.items - sql.changes
         guard let lo = lease.lo, let hi = lease.hi else { return }
@@ -55,12 +58,47 @@ extension Transaction {
             lease.queue, nil, lo: lo, hi: hi, items: items, suspect: suspect ?? lease.suspect, claims: lease.claims)
     }
 
-    /// The leases of a worker.
-    func leases(of worker: WorkerID) throws -> [HeldLease] {
+    /// The same of several, those of one worker or those that are over: ranges that follow one another become one orphan.
+    ///
+    /// - Parameter suspect: of each, as of ``orphan(_:suspect:)``.
+    func orphan(_ leases: [HeldLease], suspect: (HeldLease) -> Int?) throws {
+        var range: (queue: QueueName, lo: Int64, hi: Int64, items: Int, suspect: Int, claims: Int)?
+        func write() throws {
+            guard let last = range else { return }
+            range = nil
+            _ = try insertLease(
+                last.queue, nil, lo: last.lo, hi: last.hi, items: last.items, suspect: last.suspect, claims: last.claims
+            )
+        }
+        for lease in leases.sorted(by: { ($0.lo ?? 0) < ($1.lo ?? 0) }) {
+            guard let lo = lease.lo, let hi = lease.hi, try !hasRows(lease.queue) else {
+                try orphan(lease, suspect: suspect(lease))
+                continue
+            }
+            rings.work(in: lease.queue)
+            try delete(lease)
+            let wanted = suspect(lease) ?? lease.suspect
+            if let last = range, last.queue == lease.queue, last.hi + 1 == lo, last.suspect == wanted,
+                last.claims == lease.claims
+            {
+                range = (last.queue, last.lo, hi, last.items + lease.items, wanted, last.claims)
+            } else {
+                try write()
+                range = (lease.queue, lo, hi, lease.items, wanted, lease.claims)
+            }
+        }
+        try write()
+    }
+
+    private func delete(_ lease: HeldLease) throws {
+        try sql(Self.deleteLeaseQuery).run(.text(lease.queue.rawValue), .holder(lease.worker), .id(lease.id))
+    }
+
+    /// The leases of a worker of the stage that takes from a queue, in their order.
+    func leases(of worker: WorkerID, on queue: QueueName) throws -> [HeldLease] {
         var leases: [HeldLease] = []
-        try sql(Self.heldByQuery).each(.id(worker)) { leases.append(try Self.lease($0)) }
-        // The index has those under suspicion last.
-        return leases.sorted { $0.id < $1.id }
+        try sql(Self.heldByQuery).each(.text(queue.rawValue), .id(worker)) { leases.append(try Self.lease($0)) }
+        return leases
     }
 
     /// The leases and orphans of a queue.
@@ -75,13 +113,16 @@ extension Transaction {
         try sql(Self.coveringQuery).first(.text(queue.rawValue), .id(id), body: Self.lease)
     }
 
-    func lease(_ id: LeaseID) throws -> HeldLease? { try sql(Self.leaseQuery).first(.id(id), body: Self.lease) }
+    /// The lease or orphan of that number.
+    func lease(_ id: LeaseID, on queue: QueueName) throws -> HeldLease? {
+        try sql(Self.leaseQuery).first(.text(queue.rawValue), .id(id), body: Self.lease)
+    }
 
     static func lease(_ row: SQLRow) throws -> HeldLease {
         HeldLease(
             id: LeaseID(row.int(0)), queue: try QueueName(checking: row.text(1)), lo: row.optionalInt(2),
             hi: row.optionalInt(3), items: Int(row.int(4)), taken: Int(row.int(5)), suspect: Int(row.int(6)),
-            claims: Int(row.int(7)), worker: row.optionalInt(8).map { WorkerID($0) })
+            claims: Int(row.int(7)), worker: row.int(8) == 0 ? nil : WorkerID(row.int(8)))
     }
 
     /// Whether a lease covers the id, or the frontier is not past it: then its `done` row must stay.
@@ -102,7 +143,8 @@ extension Transaction {
         "UPDATE qs_{name} SET state = 'done', lease = NULL, suspect = 0, reason = NULL WHERE id = ?1")
     static let forgetDoneQuery = Query(
         "DELETE FROM qs_{name} WHERE id BETWEEN ?1 AND ?2 AND state = 'done' AND generation = 0")
-    private static let shrinkQuery = Query("UPDATE leat_leases SET lo = ?2, hi = ?3, items = ?4 WHERE id = ?1")
+    private static let shrinkQuery = Query(
+        "UPDATE leat_leases SET lo = ?4, hi = ?5, items = ?6 WHERE queue = ?1 AND worker = ?2 AND id = ?3")
 
     // qs_…_leased
     private static let handBackQuery = Query(
@@ -111,7 +153,7 @@ extension Transaction {
         WHERE state = 'leased' AND lease = ?1
         """)
 
-    // leat_leases_range
+    // The key of leat_leases, over all those of the queue
     static let coveredQuery = Query(
         """
         SELECT
@@ -124,12 +166,18 @@ extension Transaction {
         WHERE queue = ?1 AND lo <= ?2 AND hi >= ?2
         """)
 
-    // leat_leases_worker
+    // The key of leat_leases
     static let heldByQuery = Query(
-        "SELECT id, queue, lo, hi, items, taken, suspect, claims, worker FROM leat_leases WHERE worker = ?1"
-    )
+        """
+        SELECT id, queue, lo, hi, items, taken, suspect, claims, worker FROM leat_leases
+        WHERE queue = ?1 AND worker = ?2
+        ORDER BY id
+        """)
     private static let onQueueQuery = Query(
         "SELECT id, queue, lo, hi, items, taken, suspect, claims, worker FROM leat_leases WHERE queue = ?1")
     private static let leaseQuery = Query(
-        "SELECT id, queue, lo, hi, items, taken, suspect, claims, worker FROM leat_leases WHERE id = ?1")
+        """
+        SELECT id, queue, lo, hi, items, taken, suspect, claims, worker FROM leat_leases
+        WHERE queue = ?1 AND id = ?2
+        """)
 }

@@ -62,7 +62,7 @@ extension Transaction {
         }
     }
 
-    // Rowids, leat_leases_range, and a partial index a state.
+    // Rowids, leat_leases by its key, and a partial index a state.
     static let depthQuery = Query(
         """
         SELECT
@@ -70,7 +70,7 @@ extension Transaction {
                 - (SELECT count(*) FROM qs_{name} WHERE id >= q.frontier)
                 + (
                     SELECT coalesce(sum(items), 0) FROM leat_leases
-                    WHERE queue = q.name AND (worker IS NULL OR ?3)
+                    WHERE queue = q.name AND (worker = 0 OR ?3)
                 )
                 + (SELECT count(*) FROM (SELECT 1 FROM qs_{name} WHERE state = 'ready' LIMIT ?2))
                 + (

@@ -102,7 +102,7 @@ extension Transaction {
             switch ItemState(rawValue: row.state) {
             case .done, .skipped, .superseded, nil: throw alreadySettled(item, queue, row.state)
             case .leased:
-                if let id = row.lease, let lease = try lease(LeaseID(id)) { try orphan(lease, suspect: nil) }
+                if let id = row.lease, let lease = try lease(LeaseID(id), on: queue) { try orphan(lease, suspect: nil) }
             case .ready, .waiting, .dead: break
             }
             try write(item, "skipped", row.values, queue: queue)

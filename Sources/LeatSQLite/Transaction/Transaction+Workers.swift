@@ -40,12 +40,12 @@ extension Transaction {
         let name = try sql(Self.stageQuery).first(.id(worker)) { StageName(unchecked: $0.text(0)) }
         guard let name else { return .nobody }
         let stage = try stage(name)
-        let leases = try leases(of: worker)
+        let leases = try stage.input.map { try self.leases(of: worker, on: $0) } ?? []
         try sql(Self.endQuery).run(.id(worker), .int(now), .text(ending.word))
         try sql(Self.freeShardsQuery).run(.id(worker))
         let hadShard = sql.changes > 0
         guard ending.isSuspicious else {
-            for lease in leases { try orphan(lease, suspect: nil) }
+            try orphan(leases) { _ in nil }
             return .nobody
         }
         guard !leases.isEmpty else {
@@ -56,7 +56,7 @@ extension Transaction {
         }
         if stage.takesAll || ending.isOfTheStage {
             // A whole input is one unit: there is no part of it to suspect. Of a failure of the stage's own nobody is.
-            for lease in leases { try orphan(lease, suspect: stage.takesAll ? 0 : nil) }
+            try orphan(leases) { _ in stage.takesAll ? 0 : nil }
             try chargeStage(stage, ending, worker)
             return .stage
         }
@@ -64,13 +64,11 @@ extension Transaction {
             try charge(try soleItem(of: lease), of: lease, stage, worker, ending)
             return .charged
         }
-        for lease in leases {
-            if let culprit, try isHeld(culprit, lease) {
-                try isolate(culprit, of: lease)
-            } else {
-                try orphan(lease, suspect: culprit == nil ? lease.halved : nil)
-            }
+        var innocent = leases
+        if let culprit, let place = try leases.firstIndex(where: { try isHeld(culprit, $0) }) {
+            try isolate(culprit, of: innocent.remove(at: place))
         }
+        try orphan(innocent) { culprit == nil ? $0.halved : nil }
         return .halved
     }
 
@@ -90,7 +88,7 @@ extension Transaction {
         try write(item, "ready", values, queue: lease.queue)
         guard lease.items > 1 else { return try end(lease) }
         try shrink(lease, by: 1)
-        if let rest = try self.lease(lease.id) { try orphan(rest, suspect: nil) }
+        if let rest = try self.lease(lease.id, on: lease.queue) { try orphan(rest, suspect: nil) }
     }
 
     private func charge(

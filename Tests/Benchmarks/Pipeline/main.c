@@ -116,7 +116,7 @@ static void put(
 typedef struct {
     const char *stage, *queue;
     int worker;
-    sqlite3_stmt *gate, *rows, *orphan, *path, *nth, *last, *frontier, *insert_lease;
+    sqlite3_stmt *gate, *rows, *orphan, *path, *nth, *last, *frontier, *number_lease, *insert_lease;
     sqlite3_stmt *fence, *delete_lease, *count, *closed;
     /// What is held.
     int64_t lease, lo, hi;
@@ -134,15 +134,16 @@ static void prepare_inlet(raw_database *database, inlet *inlet, const char *stag
     inlet->payloads = malloc((size_t)MOST_BATCH * PAYLOAD);
     inlet->gate = prepare(
         database,
-        "SELECT (SELECT reason FROM leat_trips WHERE stage = ?2), EXISTS (SELECT 1 FROM leat_leases WHERE worker = w.id), "
-        "(SELECT max(suspect) FROM leat_leases WHERE worker = w.id), (SELECT frontier FROM leat_queues WHERE name = ?3) "
+        "SELECT (SELECT reason FROM leat_trips WHERE stage = ?2), EXISTS (SELECT 1 FROM leat_leases WHERE queue = ?3 AND worker = w.id), "
+        "EXISTS (SELECT 1 FROM leat_leases INDEXED BY leat_leases_suspects WHERE queue = ?3 AND worker = w.id AND suspect > 0), "
+        "(SELECT frontier FROM leat_queues WHERE name = ?3) "
         "FROM leat_workers AS w WHERE w.id = ?1 AND w.ended_at IS NULL",
         queue);
     inlet->rows = prepare(database, "SELECT 1 FROM qs_%s LIMIT 1", queue);
     inlet->orphan = prepare(
         database,
         "SELECT id FROM leat_leases INDEXED BY leat_leases_orphans "
-        "WHERE queue = ?1 AND worker IS NULL AND (suspect = 0 OR ?2) ORDER BY lo LIMIT 1",
+        "WHERE queue = ?1 AND worker = 0 AND (suspect = 0 OR ?2) ORDER BY lo LIMIT 1",
         queue);
     inlet->path = prepare(
         database,
@@ -151,16 +152,22 @@ static void prepare_inlet(raw_database *database, inlet *inlet, const char *stag
     inlet->nth = prepare(database, "SELECT id FROM q_%s WHERE id >= ?1 ORDER BY id LIMIT 1 OFFSET ?2", queue);
     inlet->last = prepare(database, "SELECT coalesce(max(id), 0) FROM q_%s", queue);
     inlet->frontier = prepare(database, "UPDATE leat_queues SET frontier = ?2 WHERE name = ?1", queue);
+    inlet->number_lease = prepare(
+        database,
+        "UPDATE leat_queues SET last_lease = 1 + (SELECT max(last_lease) FROM leat_queues) WHERE name = ?1 "
+        "RETURNING last_lease",
+        queue);
     inlet->insert_lease = prepare(
         database,
-        "INSERT INTO leat_leases (queue, worker, lo, hi, items, taken, suspect, claims, claimed_at, expires_at, clock) "
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?5, 0, 1, ?6, NULL, NULL)",
+        "INSERT INTO leat_leases "
+        "(queue, worker, id, lo, hi, items, taken, suspect, claims, claimed_at, expires_at, clock) "
+        "VALUES (?1, ?2, ?7, ?3, ?4, ?5, ?5, 0, 1, ?6, NULL, NULL)",
         queue);
     inlet->fence = prepare(
         database,
-        "SELECT lo, hi, items, taken, suspect, claims FROM leat_leases WHERE id = ?1 AND worker = ?2 AND queue = ?3",
+        "SELECT lo, hi, items, taken, suspect, claims FROM leat_leases WHERE queue = ?3 AND worker = ?2 AND id = ?1",
         queue);
-    inlet->delete_lease = prepare(database, "DELETE FROM leat_leases WHERE id = ?1", queue);
+    inlet->delete_lease = prepare(database, "DELETE FROM leat_leases WHERE queue = ?3 AND worker = ?2 AND id = ?1", queue);
     inlet->count = prepare(
         database,
         "UPDATE leat_counts SET acknowledged = acknowledged + ?2, crashes = 0, kills = 0, settled = settled + ?2, "
@@ -222,14 +229,18 @@ static void claim(raw_database *database, inlet *inlet) {
     text(inlet->frontier, 1, inlet->queue);
     sqlite3_bind_int64(inlet->frontier, 2, inlet->hi + 1);
     raw_run(connection, inlet->frontier);
+    text(inlet->number_lease, 1, inlet->queue);
+    if (sqlite3_step(inlet->number_lease) != SQLITE_ROW) raw_fail(connection, "the lease has no number");
+    inlet->lease = sqlite3_column_int64(inlet->number_lease, 0);
+    sqlite3_reset(inlet->number_lease);
     text(inlet->insert_lease, 1, inlet->queue);
     sqlite3_bind_int(inlet->insert_lease, 2, inlet->worker);
     sqlite3_bind_int64(inlet->insert_lease, 3, inlet->lo);
     sqlite3_bind_int64(inlet->insert_lease, 4, inlet->hi);
     sqlite3_bind_int(inlet->insert_lease, 5, inlet->held);
     sqlite3_bind_int64(inlet->insert_lease, 6, wall_clock());
+    sqlite3_bind_int64(inlet->insert_lease, 7, inlet->lease);
     raw_run(connection, inlet->insert_lease);
-    inlet->lease = sqlite3_last_insert_rowid(connection);
 }
 
 static void acknowledge(raw_database *database, inlet *inlet) {
@@ -240,6 +251,8 @@ static void acknowledge(raw_database *database, inlet *inlet) {
     if (sqlite3_step(inlet->fence) != SQLITE_ROW) raw_fail(connection, "the lease is lost");
     sqlite3_reset(inlet->fence);
     sqlite3_bind_int64(inlet->delete_lease, 1, inlet->lease);
+    sqlite3_bind_int(inlet->delete_lease, 2, inlet->worker);
+    text(inlet->delete_lease, 3, inlet->queue);
     raw_run(connection, inlet->delete_lease);
     raw_run(connection, inlet->rows);
     text(inlet->count, 1, inlet->stage);
