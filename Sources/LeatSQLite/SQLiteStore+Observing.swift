@@ -196,7 +196,7 @@ extension SQLiteStore {
 
     /// - Returns: `nil` for what has none, and where none can be made (a full disk): then there is the database to look
     ///   at.
-    private func doorbell(for what: Awaited) -> Doorbell? {
+    func doorbell(for what: Awaited) -> Doorbell? {
         guard let path = file?.doorbell(what) else { return nil }
         return shared.withLock { shared in
             if let doorbell = shared.doorbells[what] { return doorbell }

@@ -92,11 +92,14 @@ extension SQLiteStore {
     }
 
     public func claim(_ request: ClaimRequest) async throws -> Claim {
+        let outlook = outlook(for: request.stage)
+        if outlook?.isQuiet == true, let claim = try await look({ try $0.claim(request).claim }) { return claim }
         // It needs no sync of its own: a power cut ends whoever holds it, and its items are ready again.
-        try await write(sharing: .allowed, surviving: .processCrash) {
+        return try await write(sharing: .allowed, surviving: .processCrash) {
             try $0.claim(request)
-        } then: {
-            try $0.read(on: $1)
+        } then: { [self] in
+            note($0, after: outlook)
+            return try $0.read(on: $1)
         }
     }
 
@@ -105,11 +108,13 @@ extension SQLiteStore {
     }
 
     public func commit(_ step: Step, next: ClaimRequest?) async throws -> Claim? {
-        try await countingRefusals(of: step.stage) {
+        let outlook = next == nil ? nil : outlook(for: step.stage)
+        return try await countingRefusals(of: step.stage) {
             try await write(countingAsWork: true, sharing: .allowed, surviving: durability(of: step.stage)) {
                 try $0.commit(step, next: next)
-            } then: {
-                try $0?.read(on: $1)
+            } then: { [self] in
+                if let claimed = $0 { note(claimed, after: outlook) }
+                return try $0?.read(on: $1)
             }
         }
     }
@@ -184,7 +189,9 @@ extension SQLiteStore {
         }
     }
 
-    public func evaluate() async throws { try await write { try $0.cascade() } }
+    public func evaluate() async throws {
+        if try await look({ try $0.cascade() }) == nil { try await write { try $0.cascade() } }
+    }
     @discardableResult
     public func prune(upTo limit: Int) async throws -> Int {
         let old = time.wallClock - 3_600_000

@@ -83,7 +83,7 @@ extension SQLiteStore {
     /// Does what the queue of steps asks for.
     ///
     /// - Parameter isOnConnection: whether the caller is on the connection's queue, which is not entered twice.
-    private func answer(_ call: StepQueue.Call, isOnConnection: Bool = false) {
+    func answer(_ call: StepQueue.Call, isOnConnection: Bool = false) {
         switch call {
         case .none: break
         case .here where file != nil && !isOnConnection:

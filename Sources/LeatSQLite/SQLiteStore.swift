@@ -57,6 +57,8 @@ public final class SQLiteStore: Store {
         var guests: [ObjectIdentifier: Guest] = [:]
         /// Those that were rung or waited for.
         var doorbells: [Awaited: Doorbell] = [:]
+        /// Queues that were found, or left, without anything to claim, and how often their bell had been rung then.
+        var quiet: [QueueName: UInt32] = [:]
         /// Counts this process's commits: a database in memory has no other sign of change.
         var commits: Int64 = 0
     }

@@ -203,7 +203,7 @@ struct InvariantTests {
                 defer { ended.signal() }
                 let other = try await SQLiteStore.open(path, creating: false, deadline: .milliseconds(50))
                 do {
-                    try await other.evaluate()
+                    try await other.writing { _ in }
                 } catch let error as LeatError {
                     found.withLock { $0 = error }
                 }

@@ -27,12 +27,12 @@ struct WriterQueueTests {
         let stopped = try FileLock.lock(path: fixture.path + "-leat/writer")
 
         for _ in 0..<20 {
-            try await store.evaluate()
+            try await store.writing { _ in }
             #expect(try store.beat(worker) == .alive)
         }
 
         stopped.release()
-        try await store.evaluate()
+        try await store.writing { _ in }
         #expect(try store.beat(worker) == .alive)
     }
 
@@ -120,14 +120,14 @@ struct WriterQueueTests {
             group.addTask { try await writer.writing { _ in isRefused.wait() } }
             group.addTask {
                 while hasty.file?.writerProcess == nil { await Task.yield() }
-                let error = await #expect(throws: LeatError.self) { try await hasty.evaluate() }
+                let error = await #expect(throws: LeatError.self) { try await hasty.writing { _ in } }
                 isRefused.signal()
                 #expect(error?.code == .busy)
                 #expect(error?.message.contains("by process \(getpid())") == true)
             }
             try await group.waitForAll()
         }
-        try await hasty.evaluate()
+        try await hasty.writing { _ in }
     }
     #endif
 

@@ -38,7 +38,14 @@ package actor QueueTaker {
                 "Queue '\(stage.input.map(\.rawValue) ?? "")' belongs to a pipeline, whose stage '\(stage.name)' takes from it; nobody else can."
             )
         }
-        try await tidyUp()
+        // Who is woken for an item takes that first.
+        try await tidyUp(after: .seconds(2))
+        let claim = try await claimNow(upTo: limit, for: duration)
+        if case .granted = claim { return claim }
+        return try await tidyUp(after: .seconds(1)) ? claimNow(upTo: limit, for: duration) : claim
+    }
+
+    private func claimNow(upTo limit: Int, for duration: Duration) async throws -> Claim {
         while true {
             let worker = try await enrolled()
             do {
@@ -87,12 +94,16 @@ package actor QueueTaker {
     }
 
     /// About once a second: finds who died, and removes what is not to be kept.
-    private func tidyUp() async throws {
+    ///
+    /// - Returns: whether it was so long ago.
+    @discardableResult
+    private func tidyUp(after pause: Duration) async throws -> Bool {
         let now = store.time.instant
-        guard tidied.map({ now - $0 >= Duration.seconds(1).nanoseconds }) ?? true else { return }
+        guard tidied.map({ now - $0 >= pause.nanoseconds }) ?? true else { return false }
         tidied = now
         _ = try await store.reap(supervisor: nil)
         _ = try await store.prune(upTo: 2000)
         if let queue = stage.input, let observed = store as? ObservedStore { try await observed.sample(queue) }
+        return true
     }
 }

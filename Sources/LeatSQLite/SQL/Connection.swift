@@ -40,6 +40,9 @@ final class StatementTable {
     var all: [Statement] { statements.compactMap { $0 } }
 }
 
+/// A step that is only looked at has something to write.
+struct WouldWrite: Error {}
+
 /// One connection's prepared statements. It is used on the queue of its GRDB connection only.
 final class Connection {
     /// GRDB's view of the same connection, for what is asked too seldom to go past it.
@@ -52,6 +55,8 @@ final class Connection {
     var rowless: [QueueName] = []
     /// What a user's function has met in a step of ours within it, if that can't go on: it may throw something else.
     var failure: LeatError?
+    /// A step is only looked at: a statement that writes is refused.
+    var isLooking = false
     private let statements = StatementTable()
     /// Those of each queue. The one that was used last lies at hand: hashing its name costs as much as a small query.
     private var tables: [QueueName: StatementTable] = [:]
@@ -90,6 +95,12 @@ final class Connection {
 
     /// The statement of a query, prepared once a connection. The number of queries bounds what is kept.
     func callAsFunction(_ query: Query, _ queue: QueueName? = nil) throws -> Statement {
+        let statement = try statement(of: query, queue)
+        if isLooking, sqlite3_stmt_readonly(statement.handle) == 0 { throw WouldWrite() }
+        return statement
+    }
+
+    private func statement(of query: Query, _ queue: QueueName?) throws -> Statement {
         guard let queue else { return try statements.statement(of: query) { try prepare(query, nil) } }
         if lastQueue != queue {
             lastTable = tables[queue] ?? StatementTable()
@@ -155,6 +166,7 @@ final class Connection {
 
     /// Runs statements that are not worth keeping.
     func execute(_ text: String) throws {
+        if isLooking { throw WouldWrite() }
         guard sqlite3_exec(handle, text, nil, nil, nil) == SQLITE_OK else { throw SQLFailure(handle) }
     }
 

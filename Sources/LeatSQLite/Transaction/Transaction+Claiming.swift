@@ -88,7 +88,8 @@ extension Transaction {
         let granted = Lease(
             id: lease, stage: stage.name, worker: request.worker,
             items: items.map(\.item) + (range?.items ?? []), isSuspect: suspect > 0)
-        return Claimed(.granted(granted), unread: range?.isRead == false ? range.map { ($0, queue) } : nil)
+        return Claimed(
+            .granted(granted), isAnyLeft: isMore, unread: range?.isRead == false ? range.map { ($0, queue) } : nil)
     }
 
     /// Whether another one would find something: who is woken in vain takes the write lock for nothing.

@@ -190,11 +190,15 @@ extension Transaction {
 ///
 /// They are the holder's, and what is put is never changed: so they are read when the transaction is over.
 struct Claimed: Sendable {
-    private let claim: Claim
+    /// The answer, without the items that are still to be read.
+    let claim: Claim
+    /// Whether another claim would, or might, find something.
+    let isAnyLeft: Bool
     private let unread: (range: Transaction.ClaimedRange, queue: QueueName)?
 
-    init(_ claim: Claim, unread: (Transaction.ClaimedRange, QueueName)? = nil) {
+    init(_ claim: Claim, isAnyLeft: Bool = false, unread: (Transaction.ClaimedRange, QueueName)? = nil) {
         self.claim = claim
+        self.isAnyLeft = isAnyLeft
         self.unread = unread
     }
 

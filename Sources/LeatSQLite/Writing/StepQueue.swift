@@ -37,6 +37,8 @@ final class StepQueue: Sendable {
         var crowd = 0
         /// How long a transaction has taken of late; at first too long.
         var usual = Duration.milliseconds(2)
+        /// How many that is the mean of, the first guess included: at most so many of late.
+        var measured = 1
 
         var isShort: Bool { usual < StepQueue.short }
 
@@ -104,7 +106,8 @@ final class StepQueue: Sendable {
             state.isTaken = false
             state.taken += 1
             guard let duration else { return state.next() }
-            state.usual += (duration - state.usual) / 8
+            state.measured = min(state.measured + 1, 8)
+            state.usual += (duration - state.usual) / state.measured
             state.crowd = count + state.waiting.count
             return state.next()
         }

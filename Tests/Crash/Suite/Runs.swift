@@ -62,12 +62,12 @@ final class Scene: Sendable {
             kill(pid, SIGSTOP)
             while !isStopped(pid) { await Task.yield() }
             do {
-                return try await probe.evaluate()
+                return try await probe.writing { _ in }
             } catch let error as LeatError where error.code == .busy {
                 kill(pid, SIGCONT)
             }
             // Stopped again at once it would never come to the end of its commit.
-            try await store().evaluate()
+            try await store().writing { _ in }
         }
     }
 
