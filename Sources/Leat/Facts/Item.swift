@@ -33,16 +33,8 @@ public struct Output: Sendable, Hashable {
     public var payload: Payload
     /// The input that it was made from (lineage).
     public var parent: ItemID?
-    /// Unique among the queue's items: a second put under the same key does nothing.
-    public var key: String?
-    /// Of the items of a group one is handed out at a time, in the order in which they were put. Means nothing in a
-    /// queue that is taken as a whole.
-    public var group: String?
-    public var due: Due
-    /// Higher first. 0 is the straight path's; lower is refused.
-    public var priority: Int
-    /// Goes with the item to whoever works on it, beside the payload: the context of a trace.
-    public var headers: [String: String]
+    /// What most have nothing of, behind one reference: so the others are copied at half the price.
+    private var box = Box.empty
 
     public init(
         _ payload: Payload,
@@ -58,11 +50,59 @@ public struct Output: Sendable, Hashable {
         self.queue = queue
         self.payload = payload
         self.parent = parent
-        self.key = key
-        self.group = group
-        self.due = due
-        self.priority = priority
-        self.headers = headers
+        if key != nil || group != nil || due != .now || priority != 0 || !headers.isEmpty {
+            box = .more(More(key: key, group: group, due: due, priority: priority, headers: headers))
+        }
+    }
+
+    /// Unique among the queue's items: a second put under the same key does nothing.
+    public var key: String? {
+        get { more?.key }
+        set { change { $0.key = newValue } }
+    }
+    /// Of the items of a group one is handed out at a time, in the order in which they were put. Means nothing in a
+    /// queue that is taken as a whole.
+    public var group: String? {
+        get { more?.group }
+        set { change { $0.group = newValue } }
+    }
+    public var due: Due {
+        get { more?.due ?? .now }
+        set { change { $0.due = newValue } }
+    }
+    /// Higher first. 0 is the straight path's; lower is refused.
+    public var priority: Int {
+        get { more?.priority ?? 0 }
+        set { change { $0.priority = newValue } }
+    }
+    /// Goes with the item to whoever works on it, beside the payload: the context of a trace.
+    public var headers: [String: String] {
+        get { more?.headers ?? [:] }
+        set { change { $0.headers = newValue } }
+    }
+
+    /// Whether it has nothing but its payload and its parent.
+    package var isPlain: Bool { if case .empty = box { true } else { false } }
+
+    private var more: More? { if case .more(let more) = box { more } else { nil } }
+
+    private mutating func change(_ body: (inout More) -> Void) {
+        var more = more ?? More()
+        body(&more)
+        box = more == More() ? .empty : .more(more)
+    }
+
+    private indirect enum Box: Sendable, Hashable {
+        case empty
+        case more(More)
+    }
+
+    private struct More: Sendable, Hashable {
+        var key: String?
+        var group: String?
+        var due = Due.now
+        var priority = 0
+        var headers: [String: String] = [:]
     }
 }
 

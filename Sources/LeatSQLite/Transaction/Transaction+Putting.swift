@@ -7,7 +7,11 @@ extension Transaction {
     /// - Returns: how many were put: those whose key was there already are not.
     @discardableResult
     func put(_ outputs: [Output], from stage: StageSpec?) throws -> Int {
-        guard !outputs.isEmpty else { return 0 }
+        // Where they lie: what is taken out of an array is copied, with all that it refers to.
+        try outputs.withUnsafeBufferPointer { try put($0, from: stage) }
+    }
+
+    private func put(_ outputs: UnsafeBufferPointer<Output>, from stage: StageSpec?) throws -> Int {
         var total = 0
         // Outputs come in runs of one queue: a run's statement and its edge are looked up once.
         var index = 0
@@ -16,7 +20,7 @@ extension Transaction {
             try check(queue, of: stage)
             var end = index + 1
             while end < outputs.count, outputs[end].queue == queue { end += 1 }
-            let count = try put(outputs[index..<end], into: queue, from: stage)
+            let count = try put(UnsafeBufferPointer(rebasing: outputs[index..<end]), into: queue, from: stage)
             index = end
             if count > 0, let stage {
                 try sql(Self.edgeQuery).run(.text(stage.name.rawValue), .text(queue.rawValue), .int(count))
@@ -27,19 +31,21 @@ extension Transaction {
         return total
     }
 
-    private func put(_ outputs: ArraySlice<Output>, into queue: QueueName, from stage: StageSpec?) throws -> Int {
+    private func put(
+        _ outputs: UnsafeBufferPointer<Output>, into queue: QueueName, from stage: StageSpec?
+    ) throws -> Int {
         let insert = try sql(Self.insertQuery, queue)
         insert.bind(.optional(stage?.name.rawValue), at: 3)
         insert.bind(.int(now), at: 5)
         // Of what is taken as a whole no part waits for another.
         let hasGroups = try taker(of: queue).takesAll == false
         var count = 0
-        var index = outputs.startIndex
-        while index < outputs.endIndex {
+        var index = 0
+        while index < outputs.count {
             // Those that are nothing but a payload go many in a statement, which costs half as much.
-            if outputs.endIndex - index >= Self.rows {
-                let block = outputs[index..<index + Self.rows]
-                if block.allSatisfy({ $0.isPlain(hasGroups: hasGroups) }) {
+            if outputs.count - index >= Self.rows {
+                let block = UnsafeBufferPointer(rebasing: outputs[index..<index + Self.rows])
+                if block.indices.allSatisfy({ block[$0].isPlain(hasGroups: hasGroups) }) {
                     if try !putPlain(block, into: queue, from: stage) {
                         for output in block { _ = try put(output, insert, hasGroups: hasGroups) }
                     }
@@ -57,17 +63,19 @@ extension Transaction {
     /// Inserts ``rows`` outputs by one statement.
     ///
     /// - Returns: `false`, with nothing done, when they are so large that one by one is as well.
-    private func putPlain(_ outputs: ArraySlice<Output>, into queue: QueueName, from stage: StageSpec?) throws -> Bool {
+    private func putPlain(
+        _ outputs: UnsafeBufferPointer<Output>, into queue: QueueName, from stage: StageSpec?
+    ) throws -> Bool {
         let insert = try sql(Self.insertRowsQuery, queue)
         insert.bind(.optional(stage?.name.rawValue), at: 1)
         insert.bind(.int(now), at: 2)
         var parameter: Int32 = 4
-        for output in outputs {
-            insert.bind(.optional(output.parent?.rawValue), at: parameter)
+        for index in outputs.indices {
+            insert.bind(.optional(outputs[index].parent?.rawValue), at: parameter)
             parameter += 2
         }
         return try refusingClosed(queue) {
-            try insert.run(payloads: outputs.lazy.map(\.payload), from: 3, in: sql.scratch)
+            try insert.run(payloads: outputs.indices.lazy.map { outputs[$0].payload }, from: 3, in: sql.scratch)
         }
     }
 
@@ -180,6 +188,6 @@ extension Transaction {
 extension Output {
     /// Whether it goes the straight path and has nothing but its payload and its parent.
     fileprivate func isPlain(hasGroups: Bool) -> Bool {
-        key == nil && priority == 0 && due == .now && headers.isEmpty && (group == nil || !hasGroups)
+        isPlain || (key == nil && priority == 0 && due == .now && headers.isEmpty && !hasGroups)
     }
 }
