@@ -9,10 +9,15 @@ extension SQLiteStore {
     /// second by himself, takes no turn from those who write.
     ///
     /// - Returns: `nil` when it would write, or fails: then it is to be taken as a step.
+    /// - Throws: ``LeatError`` when the store is damaged.
     func look<Answer: Sendable>(_ step: @escaping @Sendable (Transaction) throws -> Answer) async throws -> Answer? {
         // In memory there is but one connection.
         guard file != nil else { return nil }
-        guard steps.takeAlone() else { return try await observe { [self] in try looked(on: $0, step) } }
+        // Nobody waits for a store that will not write any more.
+        try damage.check()
+        guard steps.takeAlone() else {
+            do { return try await observe { [self] in try looked(on: $0, step) } } catch { return nil }
+        }
         return try lookAtOnce(step)
     }
 
@@ -34,7 +39,8 @@ extension SQLiteStore {
             if isWriters { try connection.execute("BEGIN") }
             connection.isLooking = true
             let transaction = Transaction(store: self, database: connection.database, sql: connection)
-            try transaction.forgetChangedPlan()
+            // What others have changed is read by the step: the plan is shared, and a snapshot may be older than it.
+            guard try transaction.knowsPlan() else { return nil }
             return try step(transaction)
         } catch is WouldWrite {
             return nil

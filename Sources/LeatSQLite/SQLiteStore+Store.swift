@@ -203,7 +203,13 @@ extension SQLiteStore {
         if hasOld { try await write { try $0.forgetClaimers(endedBefore: old) } }
         let stages = plan.stages.filter { $0.policy.keep != .all }
         var count = 0
-        for stage in stages { count += try await write { try $0.prune(stage, upTo: limit) } }
+        for stage in stages {
+            if let none = try await look({ try $0.prune(stage, upTo: limit) }) {
+                count += none
+            } else {
+                count += try await write { try $0.prune(stage, upTo: limit) }
+            }
+        }
         return count
     }
     public func begin(by who: String) async throws { try await write { try $0.begin(by: who) } }

@@ -64,6 +64,17 @@ struct LookingTests {
         #expect(over == [1])
     }
 
+    @Test("tells whoever waits that the store is damaged")
+    func damaged() async throws {
+        let (store, jobs, _) = try await emptied()
+        #expect(try await jobs.claim(upTo: 1, for: .seconds(60)).batch == nil)
+
+        store.damage.note(LeatError(.damaged, "for a test"))
+
+        await #expect(throws: LeatError.self) { try await jobs.claim(upTo: 1, for: .seconds(60)) }
+        await #expect(throws: LeatError.self) { try await store.evaluate() }
+    }
+
     @Test("completes what a crash kept from being completed")
     func completion() async throws {
         let store = try await fixture.linear()

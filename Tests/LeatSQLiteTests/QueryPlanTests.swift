@@ -1,3 +1,4 @@
+import CLeatSQLite
 import GRDB
 import Leat
 import Testing
@@ -6,9 +7,12 @@ import Testing
 
 @Suite("The plans of the hot statements")
 struct QueryPlanTests {
+    private let fixture: Fixture
+
+    init() throws { fixture = try Fixture() }
+
     /// What SQLite says of a statement, a line a step.
     private func plan(_ query: Query) async throws -> String {
-        let fixture = try Fixture()
         _ = try await fixture.linear()
         let sql =
             "EXPLAIN QUERY PLAN "
@@ -64,7 +68,7 @@ struct QueryPlanTests {
             uses: ["leat_leases USING PRIMARY KEY (queue=?)"]),
         Expectation(
             name: "whether an id is covered", query: Transaction.coveredQuery,
-            uses: ["leat_leases USING PRIMARY KEY (queue=?)"]),
+            uses: ["INDEX leat_leases_wide (queue=? AND lo<?)"]),
         Expectation(
             name: "done rows of a stretch", query: Transaction.forgetDoneQuery, uses: ["USING INTEGER PRIMARY KEY"]),
         Expectation(name: "a key", query: Transaction.keyQuery, uses: ["INDEX q_raw_key"]),
@@ -112,6 +116,35 @@ struct QueryPlanTests {
             name: "whether a queue is closed", query: Transaction.closedQuery,
             uses: ["SEARCH q USING PRIMARY KEY", "SEARCH c USING PRIMARY KEY"]),
     ]
+
+    /// How many instructions of SQLite's machine a question takes.
+    private func steps(_ sql: String) throws -> Int {
+        try fixture.bare { db in
+            let statement = try db.makeStatement(sql: sql)
+            _ = try Row.fetchAll(statement)
+            return Int(sqlite3_stmt_status(statement.sqliteStatement, SQLITE_STMTSTATUS_VM_STEP, 0))
+        }
+    }
+
+    @Test("of the items does not look at each lease for each item that is done")
+    func items() async throws {
+        let store = try await fixture.linear()
+        let worker = try await store.worker("change")
+        try await store.fill(4000)
+        while let lease = try await store.lease("change", worker, upTo: 500), lease.items.count == 500 {
+            _ = try await store.commit(Step(.done, of: lease), next: nil)
+        }
+        let before = try steps("SELECT count(*) FROM items_raw WHERE state = 'done'")
+        try await store.fill(100)
+        for _ in 1...100 { _ = try await store.lease("change", worker, upTo: 1) }
+
+        let after = try steps("SELECT count(*) FROM items_raw WHERE state = 'done'")
+
+        #expect(
+            try fixture.bare { try Int.fetchOne($0, sql: "SELECT count(*) FROM items_raw WHERE state = 'done'") }
+                == 4000)
+        #expect(after < 2 * before)
+    }
 
     @Test("use their index and never pass over a queue", arguments: expectations)
     func usesIndex(_ expectation: Expectation) async throws {

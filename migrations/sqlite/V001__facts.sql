@@ -176,8 +176,8 @@ CREATE INDEX leat_workers_ended ON leat_workers (ended_at) WHERE ended_at IS NOT
 -- items of the range. Without `expires_at` it lives as long as its worker; else up to that time, by its `clock`: a boot
 -- (nanoseconds) or 'wall' (milliseconds since 1970).
 --
--- It is kept in the order in which it is looked for, without an index beside it: each claim and each acknowledgement
--- that is committed alone writes a page of it, and of each index that it has a place in.
+-- It is kept in the order in which it is looked for, and a stage's lease of one item has a place in no index unless
+-- something is the matter with it: a claim or an acknowledgement that is committed alone writes a page of each.
 CREATE TABLE leat_leases (
     queue TEXT NOT NULL,
     worker INTEGER NOT NULL CHECK (worker >= 0),
@@ -201,6 +201,8 @@ CREATE TABLE leat_leases (
 
 -- Which orphans a queue has, in the order of their items.
 CREATE INDEX leat_leases_orphans ON leat_leases (queue, lo) WHERE worker = 0;
+-- Which lease covers an id that has a row: never one of a single item, which has none.
+CREATE INDEX leat_leases_wide ON leat_leases (queue, lo, hi) WHERE hi > lo;
 -- What is under suspicion, held by a worker or handed back.
 CREATE INDEX leat_leases_suspects ON leat_leases (queue, worker, lo) WHERE suspect > 0;
 -- Those that end by themselves, by each clock.
@@ -369,7 +371,13 @@ SELECT
 FROM q_{name} AS i
 JOIN leat_queues AS q ON q.name = '{name}'
 LEFT JOIN qs_{name} AS s ON s.id = i.id
-LEFT JOIN leat_leases AS l ON s.id IS NULL AND l.queue = '{name}' AND i.id BETWEEN l.lo AND l.hi;
+-- Most items are done, below all leases: those are not looked for in each of them.
+LEFT JOIN leat_leases AS l ON l.queue = CASE
+        WHEN s.id IS NULL AND i.id < q.frontier
+            AND i.id >= (SELECT min(o.lo) FROM leat_leases AS o WHERE o.queue = '{name}')
+            THEN '{name}'
+    END
+    AND i.id BETWEEN l.lo AND l.hi;
 
 -- @own
 -- What follows is applied to every queue on its own: how programs in other languages put into it, claim from it and settle
@@ -560,7 +568,7 @@ BEGIN
     INSERT INTO leat_attempts (stage, queue, item, worker, failed_at, error)
     SELECT '{name}', '{name}', c.item, c.worker, (SELECT now FROM leat_now), coalesce(NEW.reason, '')
     FROM leat_claims_{name} AS c
-    WHERE c.lease = NEW.lease AND NEW.outcome IN ('failed', 'dead');
+    WHERE c.worker = NEW.worker AND c.lease = NEW.lease AND NEW.outcome IN ('failed', 'dead');
 
     -- Counts of the stage, by which verify judges.
     UPDATE leat_counts SET
@@ -588,7 +596,7 @@ BEGIN
                 SELECT t.attempts FROM leat_stages AS t WHERE t.name = '{name}'
             ) AS is_dead
         FROM leat_claims_{name} AS c
-        WHERE c.lease = NEW.lease AND NEW.outcome IN ('failed', 'dead')
+        WHERE c.worker = NEW.worker AND c.lease = NEW.lease AND NEW.outcome IN ('failed', 'dead')
     ) AS f
     LEFT JOIN qs_{name} AS s ON s.id = f.item
     WHERE true
@@ -601,7 +609,8 @@ BEGIN
     WHERE state = 'leased' AND lease = NEW.lease AND NEW.outcome = 'done' AND generation = 0
         AND id < (SELECT frontier FROM leat_queues WHERE name = '{name}')
         AND NOT EXISTS (
-            SELECT 1 FROM leat_leases AS l WHERE l.queue = '{name}' AND qs_{name}.id BETWEEN l.lo AND l.hi
+            SELECT 1 FROM leat_leases AS l
+            WHERE l.queue = '{name}' AND l.hi > l.lo AND qs_{name}.id BETWEEN l.lo AND l.hi
         );
     UPDATE qs_{name} SET state = 'done', lease = NULL, suspect = 0, reason = NULL
     WHERE state = 'leased' AND lease = NEW.lease AND NEW.outcome = 'done';

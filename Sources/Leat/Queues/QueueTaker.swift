@@ -93,7 +93,8 @@ package actor QueueTaker {
         return number
     }
 
-    /// About once a second: finds who died, and removes what is not to be kept.
+    /// About once a second, and each two where there is always something to claim: finds who died, and removes what is not
+    /// to be kept.
     ///
     /// - Returns: whether it was so long ago.
     @discardableResult

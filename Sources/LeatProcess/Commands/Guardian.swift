@@ -35,6 +35,8 @@ package final class Guardian: Sendable {
 
     private struct State {
         var pipe: Int32
+        /// Which of them it is: a pipe's number comes again.
+        var number = 0
         var groups: Set<Int32> = []
         /// Whether the process behind the pipe has been started, or could not be.
         var isStarted = false
@@ -69,10 +71,11 @@ package final class Guardian: Sendable {
         _ = fcntl(ends[1], F_SETFL, O_NONBLOCK)
         if state.pipe >= 0 { close(state.pipe) }
         state.pipe = ends[1]
+        state.number += 1
         state.isStarted = false
         _ = Self.write(state.groups.map { "+\($0)\n" }.joined(), to: ends[1])
         let input = FileDescriptor(rawValue: ends[0])
-        let pipe = ends[1]
+        let number = state.number
         var options = PlatformOptions()
         // Ctrl-C in the terminal is not for it.
         options.processGroupID = 0
@@ -85,22 +88,22 @@ package final class Guardian: Sendable {
                     .path(FilePath(executable)), arguments: [Self.word, mark], environment: .custom([:]),
                     platformOptions: options, input: .fileDescriptor(input, closeAfterSpawningProcess: true),
                     output: .discarded, error: .discarded
-                ) { _ in self.started(pipe) }
+                ) { _ in self.started(number) }
             } catch {
                 // It could not be started, as when its file is being replaced; that is tried again.
                 pause = .seconds(1)
-                self.started(pipe)
+                self.started(number)
             }
             // Nobody cancels it, so that this does not throw.
             do { try await Task.sleep(for: pause) } catch {}
-            self.replace(pipe)
+            self.replace(number)
         }
     }
 
-    /// The one behind this pipe holds its end of it, or could not be started.
-    private func started(_ pipe: Int32) {
+    /// This one holds its end of the pipe, or could not be started.
+    private func started(_ number: Int) {
         let waiting = state.withLock { state -> [CheckedContinuation<Void, Never>] in
-            guard state.pipe == pipe else { return [] }
+            guard state.number == number else { return [] }
             state.isStarted = true
             defer { state.waiting = [] }
             return state.waiting
@@ -121,10 +124,10 @@ package final class Guardian: Sendable {
         }
     }
 
-    /// The one behind this pipe is gone.
-    private func replace(_ pipe: Int32) {
+    /// This one is gone.
+    private func replace(_ number: Int) {
         state.withLock { state in
-            guard state.pipe == pipe else { return }
+            guard state.number == number else { return }
             // Where even that fails the commands end with the worker's own hand only, until the next one begins.
             do { try launch(&state) } catch {}
         }

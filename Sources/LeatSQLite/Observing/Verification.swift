@@ -110,7 +110,8 @@ extension SQLiteStore {
             WHERE s.state = 'done' AND s.generation = 0
                 AND s.id < (SELECT frontier FROM leat_queues WHERE name = '\(queue)')
                 AND NOT EXISTS (
-                    SELECT 1 FROM leat_leases AS l WHERE l.queue = '\(queue)' AND s.id BETWEEN l.lo AND l.hi
+                    SELECT 1 FROM leat_leases AS l
+                    WHERE l.queue = '\(queue)' AND l.hi > l.lo AND s.id BETWEEN l.lo AND l.hi
                 )
             """)
         try compare(

@@ -178,7 +178,7 @@ extension Transaction {
             AND NOT EXISTS (SELECT 1 FROM qs_{name} WHERE state = 'leased')
         """)
 
-    // The same; a lease without a worker is ready, and what is behind another of its group comes after that.
+    // The same; a lease of worker 0 is ready, and what is behind another of its group comes after that.
     static let handedOutQuery = Query(
         """
         SELECT NOT EXISTS (

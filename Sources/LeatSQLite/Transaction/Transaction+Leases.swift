@@ -81,7 +81,8 @@ extension Transaction {
             if let last = range, last.queue == lease.queue, last.hi + 1 == lo, last.suspect == wanted,
                 last.claims == lease.claims
             {
-                range = (last.queue, last.lo, hi, last.items + lease.items, wanted, last.claims)
+                // Anybody may have written any number: the table refuses one that has overflowed.
+                range = (last.queue, last.lo, hi, last.items &+ lease.items, wanted, last.claims)
             } else {
                 try write()
                 range = (lease.queue, lo, hi, lease.items, wanted, lease.claims)
@@ -153,12 +154,15 @@ extension Transaction {
         WHERE state = 'leased' AND lease = ?1
         """)
 
-    // The key of leat_leases, over all those of the queue
+    // leat_leases_wide. A lease of a single item covers that alone, which has no row.
     static let coveredQuery = Query(
         """
         SELECT
             ?2 >= (SELECT frontier FROM leat_queues WHERE name = ?1)
-            OR EXISTS (SELECT 1 FROM leat_leases WHERE queue = ?1 AND lo <= ?2 AND hi >= ?2)
+            OR EXISTS (
+                SELECT 1 FROM leat_leases INDEXED BY leat_leases_wide
+                WHERE queue = ?1 AND hi > lo AND lo <= ?2 AND hi >= ?2
+            )
         """)
     static let coveringQuery = Query(
         """

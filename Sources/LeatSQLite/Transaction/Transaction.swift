@@ -2,7 +2,7 @@ internal import GRDB
 internal import Leat
 internal import Synchronization
 
-/// One open write transaction: its statements, its time, and the plan that it works by.
+/// One open transaction: its statements, its time, and the plan that it works by. Mostly one that writes (``SQLiteStore/look(_:)``).
 ///
 /// Its methods are spread over the files of this folder, a file a theme. None of them begins or ends the transaction,
 /// so any of them may be put together into one step.
@@ -43,6 +43,12 @@ struct Transaction {
     func keep(_ plan: Plan) throws {
         let version = try sql(Self.planVersionQuery).first { $0.int(0) } ?? 0
         store.shared.withLock { ($0.plan, $0.planVersion) = (plan, version) }
+    }
+
+    /// Whether the plan that this process works by is this snapshot's.
+    func knowsPlan() throws -> Bool {
+        guard let known = store.shared.withLock({ $0.plan == nil ? nil : $0.planVersion }) else { return false }
+        return try sql(Self.planVersionQuery).first { $0.int(0) } == known
     }
 
     /// At the beginning: another process may have changed the plan, or a change of our own been undone.
