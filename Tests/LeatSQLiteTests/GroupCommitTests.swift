@@ -17,25 +17,11 @@ struct GroupCommitTests {
     func together() async throws {
         let store = try await fixture.store()
         try await store.install(Fixture.line)
-        // While a user's function holds the connection, the others gather.
-        let (began, goOn) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-        async let held: Void = store.writing { _ in
-            began.signal()
-            goOn.wait()
-        }
-        try await wait(for: began)
         let before = store.shared.withLock { $0.commits }
-        let counts = try await withThrowingTaskGroup(of: Int.self) { group in
-            for number in 0..<50 {
-                group.addTask { try await store.put([Output(.text("\(number)"), to: "raw")]) }
-            }
-            try await gathered(50, in: store)
-            goOn.signal()
-            return try await group.reduce(into: []) { $0.append($1) }
-        }
-        try await held
 
-        #expect(counts == Array(repeating: 1, count: 50))
+        let counts = try await together(50, in: store) { _ = try await store.put([Output(.text("\($0)"), to: "raw")]) }
+
+        #expect(counts == Array(repeating: nil, count: 50))
         #expect(store.shared.withLock { $0.commits } == before + 1)
         #expect(try await store.status(of: "change")?.ready == 50)
     }
@@ -44,33 +30,11 @@ struct GroupCommitTests {
     func oneFails() async throws {
         let store = try await fixture.store()
         try await store.install(Fixture.line)
-        let (began, goOn) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
-        async let held: Void = store.writing { _ in
-            began.signal()
-            goOn.wait()
+        let codes = try await together(20, in: store) { number in
+            _ = try await store.put([Output(.text("\(number)"), to: number == 7 ? "nowhere" : "raw")])
         }
-        try await wait(for: began)
-        let refused = await withTaskGroup(of: LeatError.Code?.self) { group in
-            for number in 0..<20 {
-                group.addTask {
-                    let queue: QueueName = number == 7 ? "nowhere" : "raw"
-                    do {
-                        _ = try await store.put([Output(.text("\(number)"), to: queue)])
-                        return nil
-                    } catch {
-                        return (error as? LeatError)?.code
-                    }
-                }
-            }
-            try? await gathered(20, in: store)
-            goOn.signal()
-            var refused: [LeatError.Code] = []
-            for await code in group { if let code { refused.append(code) } }
-            return refused
-        }
-        try await held
 
-        #expect(refused == [.notFound])
+        #expect(codes.compactMap { $0 } == [.notFound])
         #expect(try await store.status(of: "change")?.ready == 19)
     }
 
@@ -116,17 +80,43 @@ struct GroupCommitTests {
         #expect(try await store.verify().isEmpty)
     }
 
-    private func wait(for semaphore: DispatchSemaphore) async throws {
+    /// Takes so many steps that all wait when the first of them is begun: a user's function holds the connection.
+    ///
+    /// - Returns: the code of the error of each that failed, in the order in which they ended.
+    private func together(
+        _ count: Int, in store: SQLiteStore, _ step: @escaping @Sendable (Int) async throws -> Void
+    ) async throws -> [LeatError.Code?] {
+        let (began, goOn) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        async let held: Void = store.writing { _ in
+            began.signal()
+            goOn.wait()
+        }
+        await wait(for: began)
+        let codes = await withTaskGroup(of: LeatError.Code?.self) { group in
+            for number in 0..<count {
+                group.addTask {
+                    do {
+                        try await step(number)
+                        return nil
+                    } catch {
+                        return (error as? LeatError)?.code ?? .storeFailed
+                    }
+                }
+            }
+            while store.steps.waiting < count { await Task.yield() }
+            goOn.signal()
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        try await held
+        return codes
+    }
+
+    private func wait(for semaphore: DispatchSemaphore) async {
         await withCheckedContinuation { continuation in
             DispatchQueue.global().async {
                 semaphore.wait()
                 continuation.resume()
             }
         }
-    }
-
-    /// Until so many steps wait.
-    private func gathered(_ count: Int, in store: SQLiteStore) async throws {
-        while store.steps.waiting < count { try await Task.sleep(for: .milliseconds(1)) }
     }
 }
