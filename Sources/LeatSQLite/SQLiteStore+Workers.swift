@@ -165,10 +165,10 @@ extension SQLiteStore {
             var queues: [QueueName] = []
             try connection.each(
                 """
-                SELECT DISTINCT queue FROM leat_leases
-                WHERE expires_at IS NOT NULL
-                    AND CASE clock WHEN 'wall' THEN expires_at <= ?3 WHEN ?1 THEN expires_at <= ?2 ELSE 1 END
-                """, [.text(boot), .int(instant), .int(now)]
+                SELECT name FROM leat_queues WHERE \(Transaction.isOver)
+                UNION
+                SELECT queue FROM leat_leases INDEXED BY leat_leases_wall WHERE clock = 'wall' AND expires_at <= ?1
+                """, [.int(now), .text(boot), .int(instant)]
             ) { queues.append(QueueName(unchecked: $0.text(0))) }
             return queues
         }

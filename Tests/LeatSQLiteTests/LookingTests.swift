@@ -64,6 +64,29 @@ struct LookingTests {
         #expect(over == [1])
     }
 
+    @Test("finds a lease that is over though a later one was shortened, and though it was lengthened")
+    func renewed() async throws {
+        let (store, jobs, first) = try await emptied()
+        try await jobs.put(2)
+        let second = try #require(try await jobs.claim(upTo: 1, for: .seconds(600)).batch)
+        try await first.renew(for: .seconds(300))
+        try await second.renew(for: .seconds(30))
+        #expect(try await store.verify() == [])
+
+        fixture.time.advance(by: .seconds(31))
+        let shortened = try await jobs.claim(upTo: 1, for: .seconds(600)).batch?.values
+        fixture.time.advance(by: .seconds(40))
+        let none = try await jobs.claim(upTo: 1, for: .seconds(600)).batch
+        fixture.time.advance(by: .seconds(230))
+        let lengthened = try await jobs.claim(upTo: 1, for: .seconds(600)).batch?.values
+
+        #expect(shortened == [2])
+        #expect(none == nil)
+        #expect(lengthened == [1])
+        try fixture.bare { try $0.execute(sql: "UPDATE leat_queues SET ends_at = ends_at + 1 WHERE name = 'jobs'") }
+        #expect(try await store.verify().count == 1)
+    }
+
     @Test("tells whoever waits that the store is damaged")
     func damaged() async throws {
         let (store, jobs, _) = try await emptied()

@@ -85,14 +85,14 @@ struct QueryPlanTests {
                 "INDEX qs_raw_waiting",
             ]),
         Expectation(
-            name: "leases that are over", query: Transaction.expiredQuery,
+            name: "whether a lease is over", query: Transaction.isAnyOverQuery,
             uses: [
-                "INDEX leat_leases_expiring (queue=? AND clock=? AND expires_at>? AND expires_at<?)",
-                "INDEX leat_leases_expiring (queue=? AND clock>? AND clock<?)",
+                "leat_queues USING PRIMARY KEY (name=?)",
+                "INDEX leat_leases_wall (queue=? AND expires_at<?)",
             ]),
         Expectation(
             name: "when the next lease is over", query: Transaction.nextExpiryQuery,
-            uses: ["INDEX leat_leases_expiring (queue=? AND clock=? AND expires_at>?)"]),
+            uses: ["INDEX leat_leases_wall (queue=?)", "leat_queues USING PRIMARY KEY (name=?)"]),
         Expectation(
             name: "how full a queue is", query: Transaction.depthQuery,
             uses: [

@@ -62,15 +62,19 @@ CREATE TABLE leat_edges (
 ) STRICT, WITHOUT ROWID;
 
 -- A queue. Every id below `frontier` has been claimed or has left the straight path. `last_lease` is the id of the last
--- lease on it: the next one's is one more than the greatest of all queues, so that none comes twice. `sealed`: its set of
--- producers is complete; one that is not sealed takes items from anybody, and never ends. `capacity`: how many unsettled
--- items it holds before those who feed it wait.
+-- lease on it: the next one's is one more than the greatest of all queues, so that none comes twice. No lease on it ends
+-- before `ends_at`, by the clock of the boot `ends_boot` (those by the wall's clock apart); NULL: none ends by itself.
+-- `sealed`: its set of producers is complete; one that is not sealed takes items from anybody, and never ends. `capacity`:
+-- how many unsettled items it holds before those who feed it wait.
 CREATE TABLE leat_queues (
     name TEXT PRIMARY KEY,
     frontier INTEGER NOT NULL DEFAULT 1,
     last_lease INTEGER NOT NULL DEFAULT 0,
+    ends_at INTEGER,
+    ends_boot TEXT,
     sealed INTEGER NOT NULL DEFAULT 1 CHECK (sealed IN (0, 1)),
-    capacity INTEGER CHECK (capacity > 0)
+    capacity INTEGER CHECK (capacity > 0),
+    CHECK ((ends_at IS NULL) = (ends_boot IS NULL))
 ) STRICT, WITHOUT ROWID;
 
 -- Each stage's counts. `acknowledged` grows in every acknowledging transaction; done items are acknowledged less
@@ -176,8 +180,8 @@ CREATE INDEX leat_workers_ended ON leat_workers (ended_at) WHERE ended_at IS NOT
 -- items of the range. Without `expires_at` it lives as long as its worker; else up to that time, by its `clock`: a boot
 -- (nanoseconds) or 'wall' (milliseconds since 1970).
 --
--- It is kept in the order in which it is looked for, and a stage's lease of one item has a place in no index unless
--- something is the matter with it: a claim or an acknowledgement that is committed alone writes a page of each.
+-- It is kept in the order in which it is looked for, and a lease of one item has a place in no index unless something is
+-- the matter with it: a claim or an acknowledgement that is committed alone writes a page of each.
 CREATE TABLE leat_leases (
     queue TEXT NOT NULL,
     worker INTEGER NOT NULL CHECK (worker >= 0),
@@ -205,8 +209,8 @@ CREATE INDEX leat_leases_orphans ON leat_leases (queue, lo) WHERE worker = 0;
 CREATE INDEX leat_leases_wide ON leat_leases (queue, lo, hi) WHERE hi > lo;
 -- What is under suspicion, held by a worker or handed back.
 CREATE INDEX leat_leases_suspects ON leat_leases (queue, worker, lo) WHERE suspect > 0;
--- Those that end by themselves, by each clock.
-CREATE INDEX leat_leases_expiring ON leat_leases (queue, clock, expires_at) WHERE expires_at IS NOT NULL;
+-- Those that end by themselves, by the wall's clock: strangers'.
+CREATE INDEX leat_leases_wall ON leat_leases (queue, expires_at) WHERE clock = 'wall';
 
 -- Each attempt that failed, and whose fault it was found to be. Without an item it is the stage's own: its producer
 -- threw, or its workers die with no item to blame.

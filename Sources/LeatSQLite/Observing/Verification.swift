@@ -74,6 +74,13 @@ extension SQLiteStore {
             WHERE queue = '\(queue)' AND hi >= (SELECT frontier FROM leat_queues WHERE name = '\(queue)')
             """)
         try none(
+            "leases that end before their queue knows",
+            """
+            SELECT count(*) FROM leat_leases AS l JOIN leat_queues AS q ON q.name = l.queue
+            WHERE q.name = '\(queue)' AND l.clock <> 'wall'
+                AND (q.ends_at IS NULL OR (q.ends_boot = l.clock AND l.expires_at < q.ends_at))
+            """)
+        try none(
             "leases of workers that have ended",
             """
             SELECT count(*) FROM leat_leases AS l JOIN leat_workers AS w ON w.id = l.worker

@@ -162,14 +162,18 @@ extension Transaction {
     ) throws -> LeaseID {
         try insertLease(
             queue, worker, lo: range?.lo, hi: range?.hi, items: items, suspect: suspect, claims: range?.claims ?? 0,
-            expiresAt: expiresAt)
+            frontier: range?.frontier, expiresAt: expiresAt)
     }
 
     func insertLease(
         _ queue: QueueName, _ worker: WorkerID?, lo: Int64?, hi: Int64?, items: Int, suspect: Int, claims: Int,
-        expiresAt: Int64? = nil
+        frontier: Int64? = nil, expiresAt: Int64? = nil
     ) throws -> LeaseID {
-        guard let number = try sql(Self.numberLeaseQuery).first(.text(queue.rawValue), body: { $0.int(0) }) else {
+        guard
+            let number = try sql(Self.numberLeaseQuery).first(
+                .text(queue.rawValue), .optional(frontier), .optional(expiresAt), .text(time.bootID),
+                body: { $0.int(0) })
+        else {
             throw LeatError(.storeFailed, "Queue '\(queue)' has no row in leat_queues; run verify.")
         }
         try sql(Self.insertLeaseQuery).run(
@@ -271,7 +275,12 @@ extension Transaction {
         """)
     private static let numberLeaseQuery = Query(
         """
-        UPDATE leat_queues SET last_lease = 1 + (SELECT max(last_lease) FROM leat_queues) WHERE name = ?1
+        UPDATE leat_queues SET
+            last_lease = 1 + (SELECT max(last_lease) FROM leat_queues),
+            frontier = coalesce(?2, frontier),
+            ends_at = CASE WHEN ?3 IS NULL OR ends_at <= ?3 THEN ends_at ELSE ?3 END,
+            ends_boot = CASE WHEN ?3 IS NULL THEN ends_boot ELSE ?4 END
+        WHERE name = ?1
         RETURNING last_lease
         """)
 

@@ -12,6 +12,8 @@ extension Transaction {
         let claims: Int
         /// It was handed back by others: there may be more after it.
         var isRest = false
+        /// Where the frontier is to stand, once it is leased; `nil`: where it stands.
+        var frontier: Int64?
 
         var isRead: Bool { items.count == count }
     }
@@ -52,8 +54,8 @@ extension Transaction {
         if limit >= Self.manyItems, try !hasRows(queue, from: frontier, to: .max),
             let last = try sql(Self.nthQuery, queue).first(.int(frontier), .int(limit - 1), body: { $0.int(0) })
         {
-            try sql(Self.frontierQuery).run(.text(queue.rawValue), .int(last + 1))
-            return ClaimedRange(lo: frontier, hi: last, items: [], count: limit, suspect: 0, claims: 1)
+            return ClaimedRange(
+                lo: frontier, hi: last, items: [], count: limit, suspect: 0, claims: 1, frontier: last + 1)
         }
         let items = try pathItems(queue, from: frontier, to: .max, limit: limit, claims: 1)
         if items.last?.id.rawValue == .max {
@@ -65,14 +67,14 @@ extension Transaction {
             next = try sql(Self.lastIDQuery, queue).first(body: { $0.int(0) &+ 1 }) ?? next
         }
         guard next > frontier else { return nil }
-        try sql(Self.frontierQuery).run(.text(queue.rawValue), .int(next))
         guard !items.isEmpty else {
+            try sql(Self.frontierQuery).run(.text(queue.rawValue), .int(next))
             // No lease will cover the rows that were passed, so nothing keeps their `done` rows.
             try forgetDone(queue, from: frontier, to: next - 1)
             return nil
         }
         return ClaimedRange(
-            lo: frontier, hi: next - 1, items: items, count: items.count, suspect: 0, claims: 1)
+            lo: frontier, hi: next - 1, items: items, count: items.count, suspect: 0, claims: 1, frontier: next)
     }
 
     /// So many items, without a row among them, are read after the commit, while others write.

@@ -14,15 +14,20 @@ extension Transaction {
                 "Lease \(lease.id) of stage '\(stage.name)' lives as long as its worker; there is no time to renew.")
         }
         _ = try fence(lease.id, lease.worker, queue)
+        let end = expiry(after: duration)
         try sql(Self.renewQuery).run(
-            .text(queue.rawValue), .id(lease.worker), .id(lease.id), .int(expiry(after: duration)), .text(time.bootID))
+            .text(queue.rawValue), .id(lease.worker), .id(lease.id), .int(end), .text(time.bootID))
+        try noteEnd(end, on: queue)
     }
 
     /// Makes ready again what was held for too long. Nobody is suspected: a stopped process is no culprit. Whose process
     /// is dead is left to those who find it dead (`reap`), which look first.
     func handBackExpired(_ queue: QueueName) throws {
+        let over = try sql(Self.isAnyOverQuery).first(
+            .text(queue.rawValue), .text(time.bootID), .int(time.instant), .int(now)
+        ) { (byBoot: $0.int(0) > 0, byWall: $0.int(1) > 0) }
+        guard let over, over.byBoot || over.byWall else { return }
         let expired = try expiredLeases(of: queue)
-        guard !expired.isEmpty else { return }
         let run = try runID()
         var gone: [WorkerID: Bool] = [:]
         try orphan(
@@ -33,6 +38,7 @@ extension Transaction {
                 return !isGone
             }
         ) { _ in nil }
+        if over.byBoot { try findEnd(queue) }
     }
 
     private func expiredLeases(of queue: QueueName) throws -> [HeldLease] {
@@ -43,36 +49,63 @@ extension Transaction {
         return leases
     }
 
-    /// When the next lease ends by itself, in milliseconds of the wall clock.
+    /// Writes down when the first of the leases on a queue will end: they were only known to end no earlier.
+    private func findEnd(_ queue: QueueName) throws {
+        let end =
+            try sql(Self.firstEndQuery).first(.text(queue.rawValue), .text(time.bootID)) { $0.optionalInt(0) } ?? nil
+        try sql(Self.endQuery).run(
+            .text(queue.rawValue), .optional(end), .optional(end == nil ? nil : time.bootID))
+    }
+
+    /// A lease on the queue ends then, by the clock of this boot.
+    func noteEnd(_ expiresAt: Int64, on queue: QueueName) throws {
+        try sql(Self.noteEndQuery).run(.text(queue.rawValue), .int(expiresAt), .text(time.bootID))
+    }
+
+    /// When the next lease ends by itself, in milliseconds of the wall clock, or earlier.
     func nextExpiry(_ queue: QueueName) throws -> Int64? {
         try sql(Self.nextExpiryQuery).first(
             .text(queue.rawValue), .int(time.instant), .int(now), .text(time.bootID)
         ) { $0.optionalInt(0) } ?? nil
     }
 
-    // leat_leases_expiring, a stretch of it for each clock: by a clock of another boot all has ended.
-    static let expiredQuery = Query(
-        [
-            "clock = ?2 AND expires_at <= ?3",
-            "clock = 'wall' AND expires_at <= ?4",
-            "clock < min(?2, 'wall')",
-            "clock > min(?2, 'wall') AND clock < max(?2, 'wall')",
-            "clock > max(?2, 'wall')",
-        ].map { ended in
-            """
-            SELECT id, queue, lo, hi, items, taken, suspect, claims, worker
-            FROM leat_leases INDEXED BY leat_leases_expiring
-            WHERE queue = ?1 AND expires_at IS NOT NULL AND \(ended)
-            """
-        }.joined(separator: "\nUNION ALL\n"))
+    /// Of a queue: by a clock of another boot all has ended.
+    static let isOver = "ends_boot <> ?2 OR ends_at <= ?3"
+    // leat_leases_wall
+    static let isAnyOverQuery = Query(
+        """
+        SELECT
+            coalesce(\(isOver), 0),
+            EXISTS (
+                SELECT 1 FROM leat_leases INDEXED BY leat_leases_wall
+                WHERE queue = ?1 AND clock = 'wall' AND expires_at <= ?4
+            )
+        FROM leat_queues WHERE name = ?1
+        """)
+    // The key of leat_leases, over all those of the queue; only when one of them may be over
+    private static let expiredQuery = Query(
+        """
+        SELECT id, queue, lo, hi, items, taken, suspect, claims, worker FROM leat_leases
+        WHERE queue = ?1 AND expires_at IS NOT NULL
+            AND CASE clock WHEN 'wall' THEN expires_at <= ?4 WHEN ?2 THEN expires_at <= ?3 ELSE 1 END
+        """)
+    private static let firstEndQuery = Query(
+        """
+        SELECT min(CASE clock WHEN ?2 THEN expires_at ELSE 0 END) FROM leat_leases
+        WHERE queue = ?1 AND expires_at IS NOT NULL AND clock <> 'wall'
+        """)
+    private static let endQuery = Query("UPDATE leat_queues SET ends_at = ?2, ends_boot = ?3 WHERE name = ?1")
+    private static let noteEndQuery = Query(
+        "UPDATE leat_queues SET ends_at = CASE WHEN ends_at <= ?2 THEN ends_at ELSE ?2 END, ends_boot = ?3 WHERE name = ?1"
+    )
     static let nextExpiryQuery = Query(
         """
         SELECT min(ends) FROM (
-            SELECT min(expires_at) AS ends FROM leat_leases INDEXED BY leat_leases_expiring
-            WHERE queue = ?1 AND expires_at IS NOT NULL AND clock = 'wall'
+            SELECT min(expires_at) AS ends FROM leat_leases INDEXED BY leat_leases_wall
+            WHERE queue = ?1 AND clock = 'wall'
             UNION ALL
-            SELECT ?3 + (min(expires_at) - ?2 + 999999) / 1000000 FROM leat_leases INDEXED BY leat_leases_expiring
-            WHERE queue = ?1 AND expires_at IS NOT NULL AND clock = ?4
+            SELECT ?3 + (ends_at - ?2 + 999999) / 1000000 FROM leat_queues
+            WHERE name = ?1 AND ends_boot = ?4 AND EXISTS (SELECT 1 FROM leat_leases WHERE queue = ?1 AND worker > 0)
         )
         """)
     private static let renewQuery = Query(

@@ -116,7 +116,7 @@ static void put(
 typedef struct {
     const char *stage, *queue;
     int worker;
-    sqlite3_stmt *gate, *rows, *orphan, *path, *nth, *last, *frontier, *number_lease, *insert_lease;
+    sqlite3_stmt *gate, *rows, *orphan, *path, *nth, *last, *number_lease, *insert_lease;
     sqlite3_stmt *fence, *delete_lease, *count, *closed;
     /// What is held.
     int64_t lease, lo, hi;
@@ -151,10 +151,9 @@ static void prepare_inlet(raw_database *database, inlet *inlet, const char *stag
         queue);
     inlet->nth = prepare(database, "SELECT id FROM q_%s WHERE id >= ?1 ORDER BY id LIMIT 1 OFFSET ?2", queue);
     inlet->last = prepare(database, "SELECT coalesce(max(id), 0) FROM q_%s", queue);
-    inlet->frontier = prepare(database, "UPDATE leat_queues SET frontier = ?2 WHERE name = ?1", queue);
     inlet->number_lease = prepare(
         database,
-        "UPDATE leat_queues SET last_lease = 1 + (SELECT max(last_lease) FROM leat_queues) WHERE name = ?1 "
+        "UPDATE leat_queues SET last_lease = 1 + (SELECT max(last_lease) FROM leat_queues), frontier = ?2 WHERE name = ?1 "
         "RETURNING last_lease",
         queue);
     inlet->insert_lease = prepare(
@@ -226,10 +225,8 @@ static void claim(raw_database *database, inlet *inlet) {
         if (inlet->held == 0) return;
         inlet->hi = inlet->ids[inlet->held - 1];
     }
-    text(inlet->frontier, 1, inlet->queue);
-    sqlite3_bind_int64(inlet->frontier, 2, inlet->hi + 1);
-    raw_run(connection, inlet->frontier);
     text(inlet->number_lease, 1, inlet->queue);
+    sqlite3_bind_int64(inlet->number_lease, 2, inlet->hi + 1);
     if (sqlite3_step(inlet->number_lease) != SQLITE_ROW) raw_fail(connection, "the lease has no number");
     inlet->lease = sqlite3_column_int64(inlet->number_lease, 0);
     sqlite3_reset(inlet->number_lease);
