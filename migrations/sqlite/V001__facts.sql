@@ -2,7 +2,8 @@
 -- view over these tables, made anew when the pipeline is written down.
 --
 -- Times that people and schedules use (`…_at`) are milliseconds since 1970. `expires_at` of a worker, and of a lease
--- whose `clock` is a boot's, is nanoseconds of the host's monotonic clock, comparable only under the same boot.
+-- whose `clock` is a boot's, and `ends_at` of a queue are nanoseconds of the host's monotonic clock, comparable only under
+-- the same boot.
 
 -- The run: one row. `id` is part of every idempotency key, so keys differ from run to run. `pipeline` is NULL while there
 -- are only queues on their own. `parameters` is a JSON object; a run with other values is refused. `plan_version` grows with
@@ -180,8 +181,8 @@ CREATE INDEX leat_workers_ended ON leat_workers (ended_at) WHERE ended_at IS NOT
 -- items of the range. Without `expires_at` it lives as long as its worker; else up to that time, by its `clock`: a boot
 -- (nanoseconds) or 'wall' (milliseconds since 1970).
 --
--- It is kept in the order in which it is looked for, and a lease of one item has a place in no index unless something is
--- the matter with it: a claim or an acknowledgement that is committed alone writes a page of each.
+-- It is kept in the order in which it is looked for, and a lease of one item by Leat itself is in no index unless it is an
+-- orphan or under suspicion: each claim and acknowledgement that is committed alone would write a page of that as well.
 CREATE TABLE leat_leases (
     queue TEXT NOT NULL,
     worker INTEGER NOT NULL CHECK (worker >= 0),
@@ -205,7 +206,7 @@ CREATE TABLE leat_leases (
 
 -- Which orphans a queue has, in the order of their items.
 CREATE INDEX leat_leases_orphans ON leat_leases (queue, lo) WHERE worker = 0;
--- Which lease covers an id that has a row: never one of a single item, which has none.
+-- Which lease covers an id that has a row. One of a single item is left out: that item has no row.
 CREATE INDEX leat_leases_wide ON leat_leases (queue, lo, hi) WHERE hi > lo;
 -- What is under suspicion, held by a worker or handed back.
 CREATE INDEX leat_leases_suspects ON leat_leases (queue, worker, lo) WHERE suspect > 0;

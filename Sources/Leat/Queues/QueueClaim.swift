@@ -2,7 +2,7 @@
 public enum QueueClaim<Value: Codable & Sendable>: Sendable {
     case granted(QueueBatch<Value>)
     /// Nothing is ready now, and more may come. When something is known to come, by a delay, a back-off or the end of
-    /// another's lease, `dueIn` tells how soon.
+    /// another's lease, `dueIn` tells how soon it may.
     case empty(dueIn: Duration?)
     /// The queue is closed and all of it is settled; or this handle holds some of it, and the rest is in others' hands.
     case finished

@@ -81,7 +81,7 @@ public struct Lease: Sendable, Hashable, Identifiable {
 /// The answer to a ``ClaimRequest``.
 public enum Claim: Sendable, Hashable {
     case granted(Lease)
-    /// Nothing is ready now. `until` tells when something is due (wall clock, milliseconds), if that is known.
+    /// Nothing is ready now. `until` tells from when on something may be due (wall clock, milliseconds), if that is known.
     case nothing(until: Int64?)
     /// The stage's input is closed and all of it is settled. To one who holds some of it, on a queue on its own or by
     /// intention: the rest is in others' hands; so that nobody waits for another to settle first.

@@ -52,7 +52,8 @@ extension Transaction {
     /// Ids are selected, never computed: there may be gaps, and ids with a row of their own.
     private func claimFromFrontier(_ queue: QueueName, limit: Int, frontier: Int64) throws -> ClaimedRange? {
         if limit >= Self.manyItems, try !hasRows(queue, from: frontier, to: .max),
-            let last = try sql(Self.nthQuery, queue).first(.int(frontier), .int(limit - 1), body: { $0.int(0) })
+            let last = try sql(Self.nthQuery, queue).first(.int(frontier), .int(limit - 1), body: { $0.int(0) }),
+            last < .max
         {
             return ClaimedRange(
                 lo: frontier, hi: last, items: [], count: limit, suspect: 0, claims: 1, frontier: last + 1)

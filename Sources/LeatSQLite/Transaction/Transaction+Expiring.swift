@@ -25,7 +25,7 @@ extension Transaction {
     func handBackExpired(_ queue: QueueName) throws {
         let over = try sql(Self.isAnyOverQuery).first(
             .text(queue.rawValue), .text(time.bootID), .int(time.instant), .int(now)
-        ) { (byBoot: $0.int(0) > 0, byWall: $0.int(1) > 0) }
+        ) { (byBoot: $0.int(0) > 0, byWall: $0.int(1) > 0, end: $0.optionalInt(2), boot: $0.optionalText(3)) }
         guard let over, over.byBoot || over.byWall else { return }
         let expired = try expiredLeases(of: queue)
         let run = try runID()
@@ -38,7 +38,7 @@ extension Transaction {
                 return !isGone
             }
         ) { _ in nil }
-        if over.byBoot { try findEnd(queue) }
+        if over.byBoot { try findEnd(queue, after: over.end, over.boot) }
     }
 
     private func expiredLeases(of queue: QueueName) throws -> [HeldLease] {
@@ -50,9 +50,13 @@ extension Transaction {
     }
 
     /// Writes down when the first of the leases on a queue will end: they were only known to end no earlier.
-    private func findEnd(_ queue: QueueName) throws {
+    ///
+    /// Nothing is written where that is known, as of a lease whose worker is dead and not found yet: whoever waits for it
+    /// looks often.
+    private func findEnd(_ queue: QueueName, after known: Int64?, _ boot: String?) throws {
         let end =
             try sql(Self.firstEndQuery).first(.text(queue.rawValue), .text(time.bootID)) { $0.optionalInt(0) } ?? nil
+        guard end != known || boot != time.bootID else { return }
         try sql(Self.endQuery).run(
             .text(queue.rawValue), .optional(end), .optional(end == nil ? nil : time.bootID))
     }
@@ -79,7 +83,9 @@ extension Transaction {
             EXISTS (
                 SELECT 1 FROM leat_leases INDEXED BY leat_leases_wall
                 WHERE queue = ?1 AND clock = 'wall' AND expires_at <= ?4
-            )
+            ),
+            ends_at,
+            ends_boot
         FROM leat_queues WHERE name = ?1
         """)
     // The key of leat_leases, over all those of the queue; only when one of them may be over
@@ -89,6 +95,7 @@ extension Transaction {
         WHERE queue = ?1 AND expires_at IS NOT NULL
             AND CASE clock WHEN 'wall' THEN expires_at <= ?4 WHEN ?2 THEN expires_at <= ?3 ELSE 1 END
         """)
+    // One of another boot has ended: 0.
     private static let firstEndQuery = Query(
         """
         SELECT min(CASE clock WHEN ?2 THEN expires_at ELSE 0 END) FROM leat_leases
@@ -96,8 +103,10 @@ extension Transaction {
         """)
     private static let endQuery = Query("UPDATE leat_queues SET ends_at = ?2, ends_boot = ?3 WHERE name = ?1")
     private static let noteEndQuery = Query(
-        "UPDATE leat_queues SET ends_at = CASE WHEN ends_at <= ?2 THEN ends_at ELSE ?2 END, ends_boot = ?3 WHERE name = ?1"
-    )
+        """
+        UPDATE leat_queues SET ends_at = CASE WHEN ends_at <= ?2 THEN ends_at ELSE ?2 END, ends_boot = ?3
+        WHERE name = ?1 AND (ends_boot IS NOT ?3 OR ends_at > ?2)
+        """)
     static let nextExpiryQuery = Query(
         """
         SELECT min(ends) FROM (

@@ -2,7 +2,8 @@ internal import GRDB
 internal import Leat
 internal import Synchronization
 
-/// One open transaction: its statements, its time, and the plan that it works by. Mostly one that writes (``SQLiteStore/look(_:)``).
+/// One open transaction: its statements, its time, and the plan that it works by. All but those of ``SQLiteStore/look(_:)``
+/// may write.
 ///
 /// Its methods are spread over the files of this folder, a file a theme. None of them begins or ends the transaction,
 /// so any of them may be put together into one step.

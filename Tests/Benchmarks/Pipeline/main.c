@@ -153,8 +153,9 @@ static void prepare_inlet(raw_database *database, inlet *inlet, const char *stag
     inlet->last = prepare(database, "SELECT coalesce(max(id), 0) FROM q_%s", queue);
     inlet->number_lease = prepare(
         database,
-        "UPDATE leat_queues SET last_lease = 1 + (SELECT max(last_lease) FROM leat_queues), frontier = ?2 WHERE name = ?1 "
-        "RETURNING last_lease",
+        "UPDATE leat_queues SET last_lease = 1 + (SELECT max(last_lease) FROM leat_queues), frontier = coalesce(?2, frontier), "
+        "ends_at = CASE WHEN ?3 IS NULL OR ends_at <= ?3 THEN ends_at ELSE ?3 END, "
+        "ends_boot = CASE WHEN ?3 IS NULL THEN ends_boot ELSE ?4 END WHERE name = ?1 RETURNING last_lease",
         queue);
     inlet->insert_lease = prepare(
         database,
