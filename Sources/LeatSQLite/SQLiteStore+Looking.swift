@@ -16,9 +16,18 @@ extension SQLiteStore {
         // Nobody waits for a store that will not write any more.
         try damage.check()
         guard steps.takeAlone() else {
+            // Whoever takes the step tells it.
             do { return try await observe { [self] in try looked(on: $0, step) } } catch { return nil }
         }
         return try lookAtOnce(step)
+    }
+
+    /// Takes a step that mostly has nothing to write: only if it has.
+    func writeIfNeeded<Answer: Sendable>(
+        _ step: @escaping @Sendable (Transaction) throws -> Answer
+    ) async throws -> Answer {
+        if let answer = try await look(step) { return answer }
+        return try await write(step)
     }
 
     /// On the caller's thread, with the writer's connection, which is its own.

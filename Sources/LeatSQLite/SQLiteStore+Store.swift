@@ -190,7 +190,7 @@ extension SQLiteStore {
     }
 
     public func evaluate() async throws {
-        if try await look({ try $0.cascade() }) == nil { try await write { try $0.cascade() } }
+        try await writeIfNeeded { try $0.cascade() }
     }
     @discardableResult
     public func prune(upTo limit: Int) async throws -> Int {
@@ -203,13 +203,7 @@ extension SQLiteStore {
         if hasOld { try await write { try $0.forgetClaimers(endedBefore: old) } }
         let stages = plan.stages.filter { $0.policy.keep != .all }
         var count = 0
-        for stage in stages {
-            if let none = try await look({ try $0.prune(stage, upTo: limit) }) {
-                count += none
-            } else {
-                count += try await write { try $0.prune(stage, upTo: limit) }
-            }
-        }
+        for stage in stages { count += try await writeIfNeeded { try $0.prune(stage, upTo: limit) } }
         return count
     }
     public func begin(by who: String) async throws { try await write { try $0.begin(by: who) } }

@@ -20,7 +20,7 @@ struct LookingTests {
         return (store, jobs, batch)
     }
 
-    @Test("finds that nothing is left while another holds the write lock")
+    @Test("invariant 10: finds that nothing is left while another holds the write lock")
     func locked() async throws {
         let (store, jobs, _) = try await emptied()
         var configuration = Configuration()
@@ -64,7 +64,7 @@ struct LookingTests {
         #expect(over == [1])
     }
 
-    @Test("finds a lease that is over though a later one was shortened, and though it was lengthened")
+    @Test("invariant 8: finds a lease that is over though a later one was shortened, and though it was lengthened")
     func renewed() async throws {
         let (store, jobs, first) = try await emptied()
         try await jobs.put(2)
@@ -98,7 +98,7 @@ struct LookingTests {
         await #expect(throws: LeatError.self) { try await store.evaluate() }
     }
 
-    @Test("completes what a crash kept from being completed")
+    @Test("invariant 5: completes what a crash kept from being completed")
     func completion() async throws {
         let store = try await fixture.linear()
         let worker = try await store.worker("change")
