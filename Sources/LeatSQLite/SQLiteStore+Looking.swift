@@ -32,7 +32,7 @@ extension SQLiteStore {
 
     /// On the caller's thread, with the writer's connection, which is its own.
     private func lookAtOnce<Answer>(_ step: (Transaction) throws -> Answer) throws -> Answer? {
-        defer { answer(steps.release(1, after: nil)) }
+        defer { answer(steps.release(after: nil)) }
         return try writer.writeWithoutTransaction { _ in try looked(on: statements(), step) }
     }
 

@@ -57,7 +57,12 @@ extension SQLiteStore {
     ) throws -> Answer? {
         let begin = ContinuousClock.now
         var isOver = true
-        defer { if isOver { answer(steps.release(1, after: .now - begin)) } }
+        defer {
+            if isOver {
+                steps.willAnswer(1)
+                answer(steps.release(after: .now - begin))
+            }
+        }
         return try writer.writeWithoutTransaction { database in
             let connection = try statements()
             guard let result = try transactSoon(database, connection, surviving: durability, work) else {
@@ -109,15 +114,17 @@ extension SQLiteStore {
             }
             steps.putBack(group[count...])
             if group[..<count].contains(where: \.isWork) { checkpointer?.workWasCommitted() }
+            if isShared { steps.willAnswer(count) }
             for step in group[..<count] { step.answer(on: connection) }
-            answer(steps.release(count, after: isShared ? .now - begin : nil), isOnConnection: true)
+            answer(steps.release(after: isShared ? .now - begin : nil), isOnConnection: true)
         } catch is Undone where group.count > 1 {
             // One has failed, or the disk had no room for all of them: each is taken by itself.
             writer.asyncWriteWithoutTransaction { [self] in takeSingly(group, $0) }
         } catch {
             // None was undone for another's sake.
+            if isShared { steps.willAnswer(group.count) }
             for step in group { step.fail((error as? Undone)?.error ?? error) }
-            answer(steps.release(group.count, after: isShared ? .now - begin : nil), isOnConnection: true)
+            answer(steps.release(after: isShared ? .now - begin : nil), isOnConnection: true)
         }
     }
 
@@ -131,7 +138,7 @@ extension SQLiteStore {
                 step.fail((error as? Undone)?.error ?? error)
             }
         }
-        answer(steps.release(group.count, after: nil), isOnConnection: true)
+        answer(steps.release(after: nil), isOnConnection: true)
     }
 
     /// Why a transaction that had been begun was undone.

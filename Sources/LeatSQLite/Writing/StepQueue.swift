@@ -7,7 +7,8 @@ internal import Synchronization
 ///
 /// Those whose steps were committed together come again with their next ones, a little one after the other. The first of
 /// them waits for the others, as many as there were, or else its sync would be for itself alone; but no longer than a
-/// fraction of what a sync takes.
+/// fraction of what a sync takes. Where they have come in time for long, who looks after those who wait in vain comes by
+/// more rarely.
 final class StepQueue: Sendable {
     /// What is to be done by whoever has added a step, or has taken some.
     enum Call: Sendable, Hashable {
@@ -33,10 +34,12 @@ final class StepQueue: Sendable {
         var awaited: Int?
         /// How many transactions are over.
         var taken = 0
-        /// How many steps were there when the last ones were committed, these included.
+        /// How many steps were there when the last ones were committed, these included: so many are awaited.
         var crowd = 0
         /// How long a transaction has taken of late; at first too long.
         var usual = Duration.milliseconds(2)
+        /// So many times in a row all others came in time.
+        var inTime = 0
         /// How many that is the mean of, the first guess included: at most so many of late.
         var measured = 1
 
@@ -47,11 +50,14 @@ final class StepQueue: Sendable {
             // What shares its transaction with nobody waits for nobody.
             if waiting.count >= crowd || !first.isShareable {
                 isTaken = true
+                inTime = crowd > 1 ? inTime + 1 : 0
                 return isShort && waiting.allSatisfy(\.isShareable) ? .here : .onThread
             }
             if awaited != nil { return .none }
             awaited = taken
-            return .later(min(max(usual / 4, StepQueue.least), StepQueue.patience))
+            // Setting a timer wakes a thread, and so does its end: where all come in time, one is set for many transactions.
+            let time = inTime < StepQueue.sure ? usual / 4 : usual * 8
+            return .later(min(max(time, StepQueue.least), StepQueue.patience))
         }
     }
 
@@ -70,6 +76,7 @@ final class StepQueue: Sendable {
             // Those that wait now have not done so for long.
             guard isOld else { return state.next() }
             state.isTaken = true
+            state.inTime = 0
             return .onThread
         }
     }
@@ -98,17 +105,22 @@ final class StepQueue: Sendable {
         state.withLock { $0.waiting.insert(contentsOf: steps, at: 0) }
     }
 
-    /// So many steps have been taken; the connection is free again.
+    /// So many steps have been taken together, and are about to be answered. Whoever is may come again at once: those who
+    /// wait already are counted before.
+    func willAnswer(_ count: Int) {
+        state.withLock { $0.crowd = count + $0.waiting.count }
+    }
+
+    /// The steps have been taken; the connection is free again.
     ///
     /// - Parameter duration: how long they took; `nil`: it tells nothing of others.
-    func release(_ count: Int, after duration: Duration?) -> Call {
+    func release(after duration: Duration?) -> Call {
         state.withLock { state in
             state.isTaken = false
             state.taken += 1
             guard let duration else { return state.next() }
             state.measured = min(state.measured + 1, 8)
             state.usual += (duration - state.usual) / state.measured
-            state.crowd = count + state.waiting.count
             return state.next()
         }
     }
@@ -116,9 +128,12 @@ final class StepQueue: Sendable {
     /// How many wait.
     var waiting: Int { state.withLock { $0.waiting.count } }
 
-    /// How long at most a step waits for others; and at least, as a timer costs something itself.
+    /// How long at most a timer is set for others to come, and at least, as it costs something itself. A step whose others do
+    /// not come waits for up to two of them: one may have been set for an earlier transaction.
     private static let patience = Duration.milliseconds(2)
     private static let least = Duration.microseconds(100)
+    /// Those that came in time so often will again.
+    private static let sure = 8
     /// In one transaction.
     private static let most = 256
     /// A thread of the pool that tasks run on may be held up for so long: a sync by a disk with a cache that survives a
