@@ -17,6 +17,8 @@ def connect(path):
     db = sqlite3.connect(path, timeout=30, isolation_level=None)
     # First of all: Leat copies the log into the database itself, by a rule that keeps commits from being lost.
     db.execute("PRAGMA wal_autocheckpoint = 0")
+    # And what a transaction changes stays in memory until it commits: so does a log that holds after a crash.
+    db.execute("PRAGMA cache_spill = OFF")
     return db
 
 

@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 import Leat
 import LeatTesting
@@ -35,6 +36,35 @@ struct DurabilityTests {
 
         let found = try await store.items(in: "both", after: nil, limit: 9).map(\.payload)
         #expect(found == Array(repeating: .text("1 2"), count: 3))
+    }
+
+    /// The log is read anew when no process has the file open any more, as after a crash.
+    @Test("invariant 6: keeps what follows a large transaction in which a savepoint was undone")
+    func undoneSavepoint() async throws {
+        let store = try await fixture.store()
+        let queue: Queue<Int> = try await store.queue("numbers")
+        try await store.writing { db in
+            try db.execute(sql: "CREATE TABLE large (id INTEGER PRIMARY KEY, bytes BLOB)")
+            try db.execute(sql: "INSERT INTO large VALUES (0, zeroblob(3000))")
+            try db.inSavepoint {
+                for id in 1...700 {
+                    try db.execute(sql: "INSERT INTO large VALUES (?, zeroblob(3000))", arguments: [id])
+                }
+                try db.execute(sql: "UPDATE large SET bytes = zeroblob(2999) WHERE id > 200")
+                return .rollback
+            }
+        }
+        for number in 1...10 { try await queue.put(number) }
+
+        let copy = fixture.folder.appending(path: "copy.db").path
+        for suffix in ["", "-wal"] {
+            try FileManager.default.copyItem(atPath: fixture.path + suffix, toPath: copy + suffix)
+        }
+
+        let found = try await DatabaseQueue(path: copy).read { db in
+            try Int.fetchAll(db, sql: "SELECT count(*) FROM q_numbers UNION ALL SELECT count(*) FROM large")
+        }
+        #expect(found == [10, 1])
     }
 
     @Test("is a queue's own, and a user's transaction is always synced")

@@ -71,6 +71,7 @@ struct OpeningTests {
             #expect(try Int.fetchOne(database, sql: "PRAGMA wal_autocheckpoint") == 0)
             #expect(try Int.fetchOne(database, sql: "PRAGMA synchronous") == (role == .heartbeat ? 1 : 2))
             #expect(try Int.fetchOne(database, sql: "PRAGMA secure_delete") == 0)
+            #expect(try Int.fetchOne(database, sql: "PRAGMA cache_spill") == 0)
             #expect(try Int.fetchOne(database, sql: "PRAGMA trusted_schema") == 0)
             #expect(throws: DatabaseError.self) { try database.execute(sql: "SELECT \"no such column\"") }
         }

@@ -27,8 +27,13 @@ enum Role: Sendable {
     /// First of all on each connection: the default of 1000 pages would let it checkpoint by itself
     /// (https://sqlite.org/wal.html, "Automatic Checkpoint"), and the last one to close would too, which the rule of
     /// ``Checkpointer`` forbids.
+    ///
+    /// And a transaction that is larger than the cache would write frames before its end. When a savepoint in it is undone,
+    /// SQLite (3.40.1 was seen to) may go on from a wrong checksum: what is committed afterwards is there until the log is
+    /// read anew, and then is not. So what a transaction changes stays in memory until its end.
     static func guardLog(_ database: Database) throws {
         try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
+        try database.execute(sql: "PRAGMA cache_spill = OFF")
         guard let handle = database.sqliteConnection,
             leat_sqlite3_db_config_switch(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1) == SQLITE_OK
         else { throw LeatError(.storeFailed, "SQLite refused to leave its log alone.") }
