@@ -103,6 +103,20 @@ extension SQLiteStore {
     ///
     /// - Parameter soon: whether it is a thread that may not wait for long.
     private func takeSteps(_ database: Database, soon: Bool) {
+        var soon = soon
+        // The next that are there already are taken at once, since to hand them over costs more; but it may be a thread that
+        // others need too.
+        for round in 1... {
+            guard let call = takeGroup(database, soon: soon) else { return }
+            guard call == .here, file != nil, round < Self.mostGroups else {
+                return answer(call, isOnConnection: true)
+            }
+            soon = true
+        }
+    }
+
+    /// - Returns: what is to be done next; `nil`: somebody else does it.
+    private func takeGroup(_ database: Database, soon: Bool) -> StepQueue.Call? {
         let begin = ContinuousClock.now
         let group = steps.group()
         let isShared = group.first?.isShareable ?? false
@@ -110,21 +124,22 @@ extension SQLiteStore {
             let connection = try statements()
             guard let count = try commit(group, database, soon: soon) else {
                 steps.putBack(group)
-                return answer(.onThread)
+                return .onThread
             }
             steps.putBack(group[count...])
             if group[..<count].contains(where: \.isWork) { checkpointer?.workWasCommitted() }
             if isShared { steps.willAnswer(count) }
             for step in group[..<count] { step.answer(on: connection) }
-            answer(steps.release(after: isShared ? .now - begin : nil), isOnConnection: true)
+            return steps.release(after: isShared ? .now - begin : nil)
         } catch is Undone where group.count > 1 {
             // One has failed, or the disk had no room for all of them: each is taken by itself.
             writer.asyncWriteWithoutTransaction { [self] in takeSingly(group, $0) }
+            return nil
         } catch {
             // None was undone for another's sake.
             if isShared { steps.willAnswer(group.count) }
             for step in group { step.fail((error as? Undone)?.error ?? error) }
-            answer(steps.release(after: isShared ? .now - begin : nil), isOnConnection: true)
+            return steps.release(after: isShared ? .now - begin : nil)
         }
     }
 
@@ -172,6 +187,9 @@ extension SQLiteStore {
         }
         return taken
     }
+
+    /// How many transactions a thread makes of what others want.
+    private static let mostGroups = 8
 
     /// How long a transaction may take up further steps, in nanoseconds.
     private static let longestGroup: Int64 = 10_000_000
