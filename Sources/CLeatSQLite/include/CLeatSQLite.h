@@ -2,6 +2,7 @@
 #define CLEATSQLITE_H
 
 #include "Doorbell.h"
+#include "LogVFS.h"
 
 #include <sqlite3.h>
 #include <stdint.h>

@@ -73,7 +73,8 @@ enum Role: Sendable {
                 throw LeatError(.storeFailed, "SQLite refused to sync each commit of '\(printable(path))'.")
             }
         }
-        let queue = try DatabaseQueue(path: path, configuration: configuration)
+        let name = self == .writer ? LogFileSystem.name(for: path) : path
+        let queue = try DatabaseQueue(path: name, configuration: configuration)
         if self == .observer {
             // GRDB looks at each column that a statement reads, for observations that nobody makes here; with views as
             // deep as ours that takes ten times as long as the answer.
