@@ -51,6 +51,8 @@ class Bench:
     def clear(self):
         for entry in self.folder.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        # What the disk has still to do for one that was measured is not the next one's.
+        os.sync()
 
     def path(self, name):
         return str(self.folder / name)
