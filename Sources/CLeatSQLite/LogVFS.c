@@ -5,19 +5,22 @@
 
 /*
  * Two kinds of file are wrapped: the log, to hold its frames back, and the database, to learn when its write lock is
- * released. All else is opened by the file system below, as if it had been asked itself.
+ * taken and released. All else is opened by the file system below, as if it had been asked itself.
  *
  * What is held back is of one transaction, and lies beyond all that others know of. It is written
  *
  *   - with the frame that ends the transaction, before SQLite makes that known, so that its error undoes the commit;
- *   - before anything else is asked of the log.
+ *   - before anything else is asked of the log. SQLite may take that for an error of what it has asked, and undo no more
+ *     than a statement: so all that is asked of the log fails from then on, until the transaction is undone.
  *
  * A transaction that is undone may leave frames (of a cache that was too small for it). They must not be written any
- * more: once the write lock is released their place may be another process's. So they are dropped with the lock.
+ * more: once the write lock is released their place may be another process's. So they are dropped with the lock, and
+ * nothing is held back without it (as in exclusive locking mode, whose locks are not asked for one by one).
  */
 
 /* Sixteen frames of SQLite's usual pages. */
 enum { HELD = 16 * (24 + 4096), HEADER = 24 };
+_Static_assert(HELD < 0x1ffff, "SQLite's own file system writes no more in one call");
 
 typedef struct log_file log_file;
 
@@ -27,6 +30,8 @@ typedef struct {
     sqlite3_file *real;
     /* NULL while it has none open. */
     log_file *log;
+    /* Whether it has the write lock. */
+    int writes;
 } database_file;
 
 struct log_file {
@@ -39,6 +44,8 @@ struct log_file {
     sqlite3_int64 place;
     /* Whether the last header in it is that of a frame which ends a transaction. */
     int ends;
+    /* Of what was held back and could not be written: the transaction can't be committed any more. */
+    int error;
 };
 
 static sqlite3_file *real_of(sqlite3_file *file) { return ((database_file *)file)->real; }
@@ -46,15 +53,27 @@ static sqlite3_file *real_log(sqlite3_file *file) { return ((log_file *)file)->r
 
 /* The log. */
 
-static void drop(log_file *log) {
+static int write_held(log_file *log) {
+    if (log->error != SQLITE_OK || log->count == 0) return log->error;
+    int count = log->count;
     log->count = 0;
     log->ends = 0;
+    return log->real->pMethods->xWrite(log->real, log->held, count, log->place);
 }
 
-static int write_held(log_file *log) {
-    int count = log->count;
-    drop(log);
-    return count == 0 ? SQLITE_OK : log->real->pMethods->xWrite(log->real, log->held, count, log->place);
+/* Before what is no write: SQLite does not know that one has failed. */
+static int write_held_before_else(sqlite3_file *file) {
+    log_file *log = (log_file *)file;
+    return log->error = write_held(log);
+}
+
+/* The write lock is taken, or released. */
+static void lock_changes(database_file *database, int writes) {
+    database->writes = writes;
+    if (database->log == NULL) return;
+    database->log->count = 0;
+    database->log->ends = 0;
+    database->log->error = SQLITE_OK;
 }
 
 static int log_close(sqlite3_file *file) {
@@ -65,7 +84,7 @@ static int log_close(sqlite3_file *file) {
 }
 
 static int log_read(sqlite3_file *file, void *bytes, int count, sqlite3_int64 offset) {
-    int code = write_held((log_file *)file);
+    int code = write_held_before_else(file);
     return code == SQLITE_OK ? real_log(file)->pMethods->xRead(real_log(file), bytes, count, offset) : code;
 }
 
@@ -76,13 +95,15 @@ static int log_write(sqlite3_file *file, const void *bytes, int count, sqlite3_i
     int is_header = count == HEADER;
     int ends = is_header && memcmp((const char *)bytes + 4, none, sizeof none) != 0;
 
+    if (log->error != SQLITE_OK) return log->error;
     if (log->count > 0 && (offset != log->place + log->count || count > HELD - log->count)) {
         int code = write_held(log);
         if (code != SQLITE_OK) return code;
     }
     /* A header that ends a transaction may come without its page, when only the checksums are new: so it is not what is
        held back first. */
-    int is_kept = log->count > 0 || (is_header && !ends);
+    int may_keep = log->database != NULL && log->database->writes;
+    int is_kept = log->count > 0 || (may_keep && is_header && !ends);
     if (is_kept && log->held == NULL) is_kept = (log->held = sqlite3_malloc(HELD)) != NULL;
     if (!is_kept) return log->real->pMethods->xWrite(log->real, bytes, count, offset);
 
@@ -95,7 +116,7 @@ static int log_write(sqlite3_file *file, const void *bytes, int count, sqlite3_i
 }
 
 static int log_truncate(sqlite3_file *file, sqlite3_int64 size) {
-    int code = write_held((log_file *)file);
+    int code = write_held_before_else(file);
     return code == SQLITE_OK ? real_log(file)->pMethods->xTruncate(real_log(file), size) : code;
 }
 static int log_sync(sqlite3_file *file, int flags) {
@@ -103,7 +124,7 @@ static int log_sync(sqlite3_file *file, int flags) {
     return code == SQLITE_OK ? real_log(file)->pMethods->xSync(real_log(file), flags) : code;
 }
 static int log_size(sqlite3_file *file, sqlite3_int64 *size) {
-    int code = write_held((log_file *)file);
+    int code = write_held_before_else(file);
     return code == SQLITE_OK ? real_log(file)->pMethods->xFileSize(real_log(file), size) : code;
 }
 static int log_lock(sqlite3_file *file, int level) { return real_log(file)->pMethods->xLock(real_log(file), level); }
@@ -112,7 +133,7 @@ static int log_reserved(sqlite3_file *file, int *is) {
     return real_log(file)->pMethods->xCheckReservedLock(real_log(file), is);
 }
 static int log_control(sqlite3_file *file, int what, void *argument) {
-    int code = write_held((log_file *)file);
+    int code = write_held_before_else(file);
     return code == SQLITE_OK ? real_log(file)->pMethods->xFileControl(real_log(file), what, argument) : code;
 }
 static int log_sector(sqlite3_file *file) { return real_log(file)->pMethods->xSectorSize(real_log(file)); }
@@ -166,15 +187,15 @@ static int database_shm_map(sqlite3_file *file, int page, int size, int extend, 
 }
 static int database_shm_lock(sqlite3_file *file, int offset, int count, int flags) {
     /* The first lock is that of writers (https://sqlite.org/walformat.html, "WAL Locks"). */
-    log_file *log = ((database_file *)file)->log;
-    int releases = offset == 0 && (flags & SQLITE_SHM_UNLOCK) && (flags & SQLITE_SHM_EXCLUSIVE);
-    if (releases && log != NULL) drop(log);
-    return real_of(file)->pMethods->xShmLock(real_of(file), offset, count, flags);
+    int is_writers = offset == 0 && (flags & SQLITE_SHM_EXCLUSIVE);
+    if (is_writers && (flags & SQLITE_SHM_UNLOCK)) lock_changes((database_file *)file, 0);
+    int code = real_of(file)->pMethods->xShmLock(real_of(file), offset, count, flags);
+    if (is_writers && (flags & SQLITE_SHM_LOCK) && code == SQLITE_OK) lock_changes((database_file *)file, 1);
+    return code;
 }
 static void database_shm_barrier(sqlite3_file *file) { real_of(file)->pMethods->xShmBarrier(real_of(file)); }
 static int database_shm_unmap(sqlite3_file *file, int is_deleted) {
-    log_file *log = ((database_file *)file)->log;
-    if (log != NULL) drop(log);
+    lock_changes((database_file *)file, 0);
     return real_of(file)->pMethods->xShmUnmap(real_of(file), is_deleted);
 }
 static int database_fetch(sqlite3_file *file, sqlite3_int64 offset, int size, void **bytes) {
@@ -208,6 +229,7 @@ typedef struct {
 /* SQLite closes what has methods, even after a failed open: so nothing has any then. */
 static int open_below(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *flags_out) {
     sqlite3_vfs *below = ((file_system *)vfs)->below;
+    file->pMethods = NULL;
     int code = below->xOpen(below, path, file, flags, flags_out);
     if (code == SQLITE_OK || file->pMethods == NULL) return code;
     file->pMethods->xClose(file);
@@ -221,7 +243,9 @@ static int open_database(sqlite3_vfs *vfs, const char *path, sqlite3_file *file,
     mine->real = (sqlite3_file *)&mine[1];
     int code = open_below(vfs, path, mine->real, flags, flags_out);
     if (code != SQLITE_OK) return code;
-    int version = mine->real->pMethods->iVersion;
+    const sqlite3_io_methods *methods = mine->real->pMethods;
+    /* One that keeps no log for several processes may say so by that alone. */
+    int version = methods->iVersion > 1 && methods->xShmMap == NULL ? 1 : methods->iVersion;
     mine->base.pMethods = &database_methods[(version > 3 ? 3 : version) - 1];
     return SQLITE_OK;
 }
@@ -240,26 +264,29 @@ static int open_log(
     return SQLITE_OK;
 }
 
-static int is_ours(sqlite3_file *file) {
-    for (int index = 0; index < 3; index++)
-        if (file != NULL && file->pMethods == &database_methods[index]) return 1;
-    return 0;
+/* Whether the log of that database may be held back. Where a write may harm what is beside it, SQLite fills up a disk's
+   sector with parts of frames, and what is a header could not be told any more. */
+static int may_hold(sqlite3_file *file) {
+    int is_ours = 0;
+    for (int index = 0; index < 3; index++) is_ours |= file != NULL && file->pMethods == &database_methods[index];
+    return is_ours && ((database_file *)file)->log == NULL
+        && (database_characteristics(file) & SQLITE_IOCAP_POWERSAFE_OVERWRITE) != 0;
 }
 
 static int vfs_open(sqlite3_vfs *vfs, const char *path, sqlite3_file *file, int flags, int *flags_out) {
-    file->pMethods = NULL;
     if (path != NULL && (flags & SQLITE_OPEN_MAIN_DB)) return open_database(vfs, path, file, flags, flags_out);
     if (path != NULL && (flags & SQLITE_OPEN_WAL)) {
         sqlite3_file *database = sqlite3_database_file_object(path);
-        if (is_ours(database)) return open_log(vfs, path, file, (database_file *)database, flags, flags_out);
+        if (may_hold(database)) return open_log(vfs, path, file, (database_file *)database, flags, flags_out);
     }
     return open_below(vfs, path, file, flags, flags_out);
 }
 
 const char *leat_log_vfs(void) {
     static const char prefix[] = "leat-log-";
-    sqlite3_vfs *below = sqlite3_vfs_find(NULL);
-    if (below == NULL) return NULL;
+    sqlite3_vfs *below = sqlite3_vfs_find(NULL), *unix_vfs = sqlite3_vfs_find("unix");
+    /* Of another one it is not known what its functions look at: see below. */
+    if (below == NULL || unix_vfs == NULL || below->pAppData != unix_vfs->pAppData) return NULL;
     file_system *made = sqlite3_malloc((int)(sizeof *made + sizeof prefix + strlen(below->zName)));
     if (made == NULL) return NULL;
     strcpy(made->name, prefix);
@@ -273,6 +300,7 @@ const char *leat_log_vfs(void) {
     /* All else is that of the file system below: its functions do not look at what they are called through, but for
        what pAppData is. */
     made->vfs = *below;
+    if (made->vfs.iVersion > 3) made->vfs.iVersion = 3;
     made->vfs.pNext = NULL;
     made->vfs.zName = made->name;
     made->vfs.szOsFile = (int)sizeof(log_file) + below->szOsFile;

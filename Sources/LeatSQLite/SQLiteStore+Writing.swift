@@ -189,7 +189,7 @@ extension SQLiteStore {
     }
 
     /// How many transactions a thread makes of what others want.
-    private static let mostGroups = 8
+    private static let mostGroups = 3
 
     /// How long a transaction may take up further steps, in nanoseconds.
     private static let longestGroup: Int64 = 10_000_000

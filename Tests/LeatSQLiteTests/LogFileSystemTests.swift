@@ -92,6 +92,61 @@ struct LogFileSystemTests {
         #expect(rows.count > 10)
     }
 
+    /// In exclusive mode no lock tells that a transaction is over.
+    @Test("invariant 6: leaves nothing behind for when it is not alone with the file any more")
+    func exclusive() throws {
+        let held = try connection(LogFileSystem.name(for: fixture.path), 4096, 2)
+        func fill(_ ids: ClosedRange<Int>, in db: Database) throws {
+            for id in ids { try db.execute(sql: "INSERT INTO t VALUES (?, zeroblob(3000))", arguments: [id]) }
+        }
+        try held.writeWithoutTransaction { db in
+            try db.execute(sql: "CREATE TABLE t (id INTEGER PRIMARY KEY, bytes BLOB)")
+            try fill(1...40, in: db)
+            try db.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)")
+        }
+        // It takes the file for itself, and begins what it undoes.
+        try held.writeWithoutTransaction { db in
+            try db.execute(sql: "PRAGMA locking_mode = EXCLUSIVE")
+            _ = try Row.fetchAll(db, sql: "SELECT count(*) FROM t")
+            try db.execute(sql: "BEGIN IMMEDIATE")
+            try fill(100...120, in: db)
+            try db.execute(sql: "ROLLBACK")
+            try db.execute(sql: "PRAGMA locking_mode = NORMAL")
+            _ = try Row.fetchAll(db, sql: "PRAGMA user_version")
+        }
+
+        let other = try connection(fixture.path, 4096, 2)
+        try other.write { db in try db.execute(sql: "UPDATE t SET bytes = zeroblob(2999)") }
+        let counts = try [held, other, try connection(fixture.path, 4096, 2)].map { queue in
+            try queue.read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM t WHERE length(bytes) = 2999") }
+        }
+
+        #expect(counts == [40, 40, 40])
+        #expect(try other.read { db in try String.fetchAll(db, sql: "PRAGMA integrity_check") } == ["ok"])
+    }
+
+    /// Where writing a sector may harm what else is in it, SQLite ends a transaction with parts of frames.
+    @Test("invariant 6: leaves a log alone that is written by sectors", .enabled(if: leat_sqlite3_takes_uris() == 1))
+    func sectors() throws {
+        let held = try connection(LogFileSystem.name(for: fixture.path) + "&psow=0", 512, 2)
+        let reader = try connection(fixture.path, 512, 2)
+        try held.write { db in try db.execute(sql: "CREATE TABLE t (id INTEGER PRIMARY KEY, bytes BLOB)") }
+        var random = SeededGenerator(seed: 1)
+
+        for step in 0..<600 {
+            try held.writeWithoutTransaction { db in
+                let text = String(repeating: "x", count: Int.random(in: 0..<300, using: &random))
+                try db.execute(
+                    sql: "INSERT OR REPLACE INTO t VALUES (?, CAST(? AS BLOB) || zeroblob(?))",
+                    arguments: [
+                        Int.random(in: 0..<60, using: &random), text, Int.random(in: 0..<300, using: &random),
+                    ])
+            }
+            let found = try reader.read { db in try String.fetchAll(db, sql: "PRAGMA integrity_check") }
+            guard found == ["ok"] else { return #expect(found == ["ok"], "after step \(step)") }
+        }
+    }
+
     enum Walk: Int, CaseIterable, Sendable { case synced, unsynced, savepoints }
 
     /// What another process would find if this one were killed now: SQLite reads the log anew, and goes by its checksums.

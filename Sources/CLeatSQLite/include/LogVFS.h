@@ -2,11 +2,13 @@
 #define LEAT_LOG_VFS_H
 
 /// The name of a file system for SQLite that is its default one, except that the frames which a transaction adds to the
-/// write-ahead log are written several at a time. Registers it first; NULL when that fails.
+/// write-ahead log are written several at a time. Registers it first; NULL when that fails, or when the default one is not
+/// SQLite's own, or a copy of it.
 ///
 /// SQLite writes each frame in two calls, its header of 24 bytes and its page (https://sqlite.org/walformat.html). Here
 /// frames that follow each other are held back until the one that ends the transaction is complete, 64 KB are, or
-/// anything else is asked of the file; then they are written in one call. What is written, its order and what is synced
+/// anything else is asked of the file; then they are written in one call. (The one frame of a transaction that changes one
+/// page is still written in two.) What is written, its order and what is synced
 /// stay the same, as does who learns of an error: nothing is held back when SQLite makes the transaction known to others.
 ///
 /// Not to be called by two threads at once.

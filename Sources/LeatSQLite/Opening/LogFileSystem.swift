@@ -2,8 +2,8 @@ internal import CLeatSQLite
 internal import Foundation
 internal import Synchronization
 
-/// The file system of SQLite that the writer's connection goes through: the frames of a commit reach the log in one call,
-/// not in two for each page.
+/// The file system of SQLite that the writer's connection goes through: the frames of a commit reach the log sixteen at a
+/// time, not each in two calls.
 enum LogFileSystem {
     private static let registering = Mutex(())
 

@@ -29,8 +29,9 @@ enum Role: Sendable {
     /// ``Checkpointer`` forbids.
     ///
     /// And a transaction that is larger than the cache would write frames before its end. When a savepoint in it is undone,
-    /// SQLite (3.40.1 was seen to) may go on from a wrong checksum: what is committed afterwards is there until the log is
-    /// read anew, and then is not. So what a transaction changes stays in memory until its end.
+    /// SQLite may go on from the checksum of a frame that is not in the log any more: what is committed afterwards is there
+    /// until the log is read anew, and then is not (3.40.1 does so; `sqlite3WalSavepointUndo` of 3.53.4 forgets that frame).
+    /// So what a transaction changes stays in memory until its end.
     static func guardLog(_ database: Database) throws {
         try database.execute(sql: "PRAGMA wal_autocheckpoint = 0")
         try database.execute(sql: "PRAGMA cache_spill = OFF")
