@@ -17,7 +17,7 @@ extension SQLiteStore {
     /// ```
     ///
     /// - Important: Nobody else can write meanwhile: no network calls, no waiting. `body` may neither commit nor roll
-    ///   back; what it throws undoes all of it.
+    ///   back; what it throws undoes all of it. The pages that it changes are in memory until it is committed.
     public func writing<T: Sendable>(_ body: @escaping @Sendable (Database) throws -> T) async throws -> T {
         try await write(countingAsWork: true, sharing: .users) { transaction in
             switch try transaction.callingOut({ try body(transaction.database) }) {

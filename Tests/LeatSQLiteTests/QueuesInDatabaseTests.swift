@@ -72,6 +72,7 @@ struct QueuesInDatabaseTests {
         let jobs = try await store.queue("jobs", of: Int.self)
         try await table(store)
         let pool = try pool(store)
+        #expect(try await pool.read { db in try Int.fetchOne(db, sql: "PRAGMA cache_spill") } == 0)
 
         try await pool.write { db in
             try db.execute(sql: "INSERT INTO orders VALUES (1)")

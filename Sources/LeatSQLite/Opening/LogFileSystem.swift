@@ -6,14 +6,13 @@ internal import Synchronization
 /// time, not each in two calls.
 enum LogFileSystem {
     private static let registering = Mutex(())
+    private static let takesURIs = leat_sqlite3_takes_uris() == 1
 
     /// What to open, so that the connection goes through it: a URI, or the path itself where SQLite takes none
     /// (https://sqlite.org/uri.html). Only speed depends on it.
     static func name(for path: String) -> String {
-        guard path != ":memory:" else { return path }
-        let fileSystem = registering.withLock { _ in
-            leat_sqlite3_takes_uris() == 1 ? leat_log_vfs().map { String(cString: $0) } : nil
-        }
+        guard path != ":memory:", takesURIs else { return path }
+        let fileSystem = registering.withLock { _ in leat_log_vfs().map { String(cString: $0) } }
         guard let fileSystem, let escaped = path.addingPercentEncoding(withAllowedCharacters: unescaped) else {
             return path
         }

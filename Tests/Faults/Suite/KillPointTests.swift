@@ -17,6 +17,7 @@ extension Faults {
     /// checkpoints; and it is killed before the Nth call that SQLite makes into the system.
     @Suite("Deaths at a call", .timeLimit(.minutes(Trial.isFull ? 60 : 10)))
     struct KillPoints {
+        /// So many that there are some hundred calls beside those that make the file.
         private static let count = 36
 
         @Test("at each of them, lose nothing and double nothing, and the same command goes on")
