@@ -16,10 +16,17 @@
  * A transaction that is undone may leave frames (of a cache that was too small for it). They must not be written any
  * more: once the write lock is released their place may be another process's. So they are dropped with the lock, and
  * nothing is held back without it (as in exclusive locking mode, whose locks are not asked for one by one).
+ *
+ * A commit that makes the log longer is synced together with the file's new length and where its new bytes are, which takes
+ * more than the bytes alone. So, under the write lock and before such a sync, zeros are written behind the frames, half as
+ * many again as the log has: the commits that follow write over them. To SQLite a frame of zeros is the end of the log,
+ * like any that does not continue the one before.
  */
 
 /* Sixteen frames of SQLite's usual pages. */
 enum { HELD = 16 * (24 + 4096), HEADER = 24 };
+/* In bytes, of zeros: how many are written in a call, and before a sync. */
+enum { ZEROS = 1 << 16, MOST_AHEAD = 1 << 19 };
 _Static_assert(HELD < 0x1ffff, "SQLite's own file system writes no more in one call");
 
 typedef struct log_file log_file;
@@ -46,6 +53,8 @@ struct log_file {
     int ends;
     /* Of what was held back and could not be written: the transaction can't be committed any more. */
     int error;
+    /* How far it has written, and how far the log was known to reach. */
+    sqlite3_int64 end, length;
 };
 
 static sqlite3_file *real_of(sqlite3_file *file) { return ((database_file *)file)->real; }
@@ -53,12 +62,34 @@ static sqlite3_file *real_log(sqlite3_file *file) { return ((log_file *)file)->r
 
 /* The log. */
 
+static int write_log(log_file *log, const void *bytes, int count, sqlite3_int64 offset) {
+    /* It begins anew, and somebody may have cut it. */
+    if (offset < log->end) log->length = 0;
+    int code = log->real->pMethods->xWrite(log->real, bytes, count, offset);
+    if (code == SQLITE_OK) log->end = offset + count;
+    return code;
+}
+
 static int write_held(log_file *log) {
     if (log->error != SQLITE_OK || log->count == 0) return log->error;
     int count = log->count;
     log->count = 0;
     log->ends = 0;
-    return log->real->pMethods->xWrite(log->real, log->held, count, log->place);
+    return write_log(log, log->held, count, log->place);
+}
+
+/* Before a sync: it is only the next ones that depend on it, and by no more than time. */
+static void write_ahead(log_file *log) {
+    static unsigned char zeros[ZEROS];
+    int writes = log->database != NULL && log->database->writes;
+    if (!writes || log->end <= log->length) return;
+    if (log->real->pMethods->xFileSize(log->real, &log->length) != SQLITE_OK || log->length > log->end) return;
+    sqlite3_int64 until = log->end + (log->end / 2 < MOST_AHEAD ? log->end / 2 : MOST_AHEAD);
+    while (log->length < until) {
+        int count = until - log->length < ZEROS ? (int)(until - log->length) : ZEROS;
+        if (log->real->pMethods->xWrite(log->real, zeros, count, log->length) != SQLITE_OK) return;
+        log->length += count;
+    }
 }
 
 /* Before what is no write: SQLite does not know that one has failed. */
@@ -105,7 +136,7 @@ static int log_write(sqlite3_file *file, const void *bytes, int count, sqlite3_i
     int may_keep = log->database != NULL && log->database->writes;
     int is_kept = log->count > 0 || (may_keep && is_header && !ends);
     if (is_kept && log->held == NULL) is_kept = (log->held = sqlite3_malloc(HELD)) != NULL;
-    if (!is_kept) return log->real->pMethods->xWrite(log->real, bytes, count, offset);
+    if (!is_kept) return write_log(log, bytes, count, offset);
 
     if (log->count == 0) log->place = offset;
     memcpy(log->held + log->count, bytes, (size_t)count);
@@ -117,10 +148,12 @@ static int log_write(sqlite3_file *file, const void *bytes, int count, sqlite3_i
 
 static int log_truncate(sqlite3_file *file, sqlite3_int64 size) {
     int code = write_held_before_else(file);
+    ((log_file *)file)->length = 0;
     return code == SQLITE_OK ? real_log(file)->pMethods->xTruncate(real_log(file), size) : code;
 }
 static int log_sync(sqlite3_file *file, int flags) {
     int code = write_held((log_file *)file);
+    if (code == SQLITE_OK) write_ahead((log_file *)file);
     return code == SQLITE_OK ? real_log(file)->pMethods->xSync(real_log(file), flags) : code;
 }
 static int log_size(sqlite3_file *file, sqlite3_int64 *size) {

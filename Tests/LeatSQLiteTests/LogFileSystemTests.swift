@@ -92,6 +92,28 @@ struct LogFileSystemTests {
         #expect(rows.count > 10)
     }
 
+    /// Only the sync of a longer file waits for more than the file's bytes.
+    @Test("reaches ahead of its frames, in zeros, where commits are synced", arguments: [1, 2])
+    func ahead(synchronous: Int) throws {
+        let held = try connection(LogFileSystem.name(for: fixture.path), 4096, synchronous)
+        try held.write { db in try db.execute(sql: "CREATE TABLE t (id INTEGER PRIMARY KEY, bytes BLOB)") }
+        var lengths: Set<Int> = []
+
+        for _ in 1...60 {
+            try held.write { db in try db.execute(sql: "INSERT INTO t (bytes) VALUES (zeroblob(3000))") }
+            let log = try Data(contentsOf: URL(filePath: fixture.path + "-wal"))
+            lengths.insert(log.count)
+            let rest = log.dropFirst(try endOfFrames(in: log, pageSize: 4096))
+            #expect(rest.allSatisfy { $0 == 0 })
+            if synchronous == 1 { #expect(rest.isEmpty) }
+        }
+
+        #expect(synchronous == 1 ? lengths.count == 60 : lengths.count < 15)
+        #expect(
+            try copied("copy", 4096, synchronous).read { db in try Int.fetchOne(db, sql: "SELECT count(*) FROM t") }
+                == 60)
+    }
+
     /// In exclusive mode no lock tells that a transaction is over.
     @Test("invariant 6: leaves nothing behind for when it is not alone with the file any more")
     func exclusive() throws {
@@ -156,6 +178,14 @@ struct LogFileSystemTests {
             try FileManager.default.copyItem(atPath: fixture.path + suffix, toPath: path + suffix)
         }
         return try connection(path, pageSize, synchronous)
+    }
+
+    /// The frames of a log have the salts that its header has (https://sqlite.org/walformat.html).
+    private func endOfFrames(in log: Data, pageSize: Int) throws -> Int {
+        try #require(log.count > 32)
+        var end = 32
+        while end + 24 <= log.count, log[(end + 8)..<(end + 16)] == log[16..<24] { end += 24 + pageSize }
+        return end
     }
 
     private static func pair(_ row: Row) -> (Int, Data) { (row["id"], row["bytes"]) }

@@ -3,7 +3,7 @@ internal import Foundation
 internal import Synchronization
 
 /// The file system of SQLite that the writer's connection goes through: the frames of a commit reach the log sixteen at a
-/// time, not each in two calls.
+/// time, not each in two calls, and a log that is synced is longer than its frames, so that few syncs make it longer.
 enum LogFileSystem {
     private static let registering = Mutex(())
     private static let takesURIs = leat_sqlite3_takes_uris() == 1

@@ -16,6 +16,40 @@ extension Faults {
     /// Frames that are held back are written when anything else is asked of the log, which may fail.
     @Suite("Errors of what was held back", .timeLimit(.minutes(5)))
     struct HeldFrames {
+        /// A log that is synced is made longer than its frames: that there is no room for it costs nobody a commit.
+        @Test("invariant 6: what is written ahead of the frames may fail", arguments: [ENOSPC, EIO])
+        func ahead(error: Int32) throws {
+            #expect(fault_install() == 0)
+            let scene = try FaultScene()
+            fault_watch(scene.database)
+            defer { fault_watch(nil) }
+            let queue = try DatabaseQueue(path: LogFileSystem.name(for: scene.database))
+            try queue.writeWithoutTransaction { db in
+                for statement in [
+                    "PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 0", "PRAGMA synchronous = FULL",
+                    "CREATE TABLE t (id INTEGER PRIMARY KEY, bytes BLOB)",
+                ] { try db.execute(sql: statement) }
+            }
+            var failures = 0
+
+            for id in 1...20 {
+                // The first write is that of the frames.
+                fault_fail(UInt32(FAULT_WRITE), 2, error, 0)
+                defer { fault_fail(0, 0, 0, 0) }
+                try queue.write { db in try db.execute(sql: "INSERT INTO t VALUES (?, zeroblob(6000))", arguments: [id])
+                }
+                failures += fault_failures()
+            }
+
+            // Another connection that finds no index of the log reads the frames themselves.
+            let found = try DatabaseQueue(path: scene.database).read { db in
+                try Int.fetchOne(db, sql: "SELECT count(*) FROM t")
+            }
+            #expect(found == 20)
+            #expect(failures > 3)
+            scene.remove()
+        }
+
         /// Of a transaction that is larger than the cache: SQLite takes the error for that of a statement, which it undoes
         /// alone.
         @Test("invariant 6: nothing is committed over frames that could not be written", arguments: [ENOSPC, EIO])
