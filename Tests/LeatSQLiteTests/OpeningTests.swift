@@ -69,7 +69,8 @@ struct OpeningTests {
         try await queue.writeWithoutTransaction { (database: Database) throws -> Void in
             #expect(try String.fetchOne(database, sql: "PRAGMA journal_mode") == "wal")
             #expect(try Int.fetchOne(database, sql: "PRAGMA wal_autocheckpoint") == 0)
-            #expect(try Int.fetchOne(database, sql: "PRAGMA synchronous") == (role == .heartbeat ? 1 : 2))
+            let isSynced = role != .heartbeat && role != .checkpointer
+            #expect(try Int.fetchOne(database, sql: "PRAGMA synchronous") == (isSynced ? 2 : 1))
             #expect(try Int.fetchOne(database, sql: "PRAGMA secure_delete") == 0)
             #expect(try Int.fetchOne(database, sql: "PRAGMA cache_spill") == 0)
             #expect(try Int.fetchOne(database, sql: "PRAGMA trusted_schema") == 0)

@@ -14,6 +14,12 @@ enum Role: Sendable {
     case observer
     case checkpointer
 
+    /// A heartbeat that a power cut undoes is of a boot that is over. The checkpointer's own write is for those who run now
+    /// (``Checkpointer``), and to sync the log with it would keep the write lock for as long as that takes; copying syncs
+    /// the log before, and the database after, on any such level
+    /// (https://sqlite.org/pragma.html#pragma_synchronous). All else is synced at each commit.
+    private var isSyncedAtEachCommit: Bool { self != .heartbeat && self != .checkpointer }
+
     /// Opens a connection that changes nothing, to see whose file it is.
     static func openToLook(_ path: String, deadline: Duration) throws -> DatabaseQueue {
         var configuration = Configuration()
@@ -67,8 +73,7 @@ enum Role: Sendable {
                     "'\(printable(path))' can't keep a write-ahead log (SQLite answered '\(mode ?? "nothing")'); put it on a local disk."
                 )
             }
-            // A heartbeat that a power cut undoes is of a boot that is over; all else is synced at each commit.
-            let level = self == .heartbeat ? 1 : 2
+            let level = isSyncedAtEachCommit ? 2 : 1
             try database.execute(sql: "PRAGMA synchronous = \(level)")
             guard try Int.fetchOne(database, sql: "PRAGMA synchronous") == level else {
                 throw LeatError(.storeFailed, "SQLite refused to sync each commit of '\(printable(path))'.")

@@ -126,7 +126,7 @@ raw_database raw_open(const char *path, int synchronous) {
         .turn = open_lock(path, "-turn"),
         .checkpointers_turn = open_lock(path, "-turn"),
         .checkpoint = open_lock(path, "-checkpoint"),
-        .checkpointers = open_connection(path, 2),
+        .checkpointers = open_connection(path, 1),
         .worker = calloc(1, sizeof(struct raw_worker)),
     };
     struct raw_worker *worker = database.worker;
