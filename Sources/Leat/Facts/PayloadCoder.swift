@@ -66,45 +66,53 @@ public struct PayloadCoder<Value: Codable & Sendable>: Sendable {
 
     public init() {
         if Value.self == String.self {
-            encodeValue = { value in
-                // The type was compared when the coder was made.
-                let text = value as! String
-                return holdsNUL(text.utf8) ? .blob(Array(text.utf8)) : .text(text)
-            }
-            decodeValue = { payload in
+            self.init(typed: { text in holdsNUL(text.utf8) ? .blob(Array(text.utf8)) : .text(text) }) { payload in
                 switch payload {
-                case .text(let text): return text as! Value
+                case .text(let text): return text
                 case .blob(let bytes):
                     guard let text = String(validating: bytes, as: UTF8.self) else {
                         throw PermanentError("The payload is \(bytes.count) bytes that are not UTF-8 text.")
                     }
-                    return text as! Value
+                    return text
                 }
             }
         } else if Value.self == [UInt8].self {
-            encodeValue = { value in Payload(bytes: value as! [UInt8]) }
-            decodeValue = { payload in payload.bytes as! Value }
+            self.init(typed: { bytes in Payload(bytes: bytes) }) { payload in payload.bytes }
         } else if let convertible = Value.self as? any PayloadConvertible.Type {
-            encodeValue = { value in (value as! any PayloadConvertible).payload }
-            decodeValue = { payload in try convertible.init(payload: payload) as! Value }
+            self.init(convertible)
         } else {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            let decoder = JSONDecoder()
-            encodeValue = { value in
-                do {
-                    return .text(String(decoding: try encoder.encode(value), as: UTF8.self))
-                } catch {
-                    throw LeatError(.payload, "A value of type \(Value.self) can't be written as JSON.", cause: error)
-                }
+            self.init(encoder: JSONEncoder(), decoder: JSONDecoder())
+        }
+    }
+
+    /// Of functions on the type that `Value` is: it was compared before. The functions are cast, not each of their values.
+    private init<Known>(
+        typed encode: @escaping @Sendable (Known) throws -> Payload,
+        _ decode: @escaping @Sendable (Payload) throws -> Known
+    ) {
+        encodeValue = encode as! @Sendable (Value) throws -> Payload
+        decodeValue = decode as! @Sendable (Payload) throws -> Value
+    }
+
+    private init<Convertible: PayloadConvertible>(_: Convertible.Type) {
+        self.init(typed: { (value: Convertible) in value.payload }) { payload in try Convertible(payload: payload) }
+    }
+
+    private init(encoder: JSONEncoder, decoder: JSONDecoder) {
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encodeValue = { value in
+            do {
+                return .text(String(decoding: try encoder.encode(value), as: UTF8.self))
+            } catch {
+                throw LeatError(.payload, "A value of type \(Value.self) can't be written as JSON.", cause: error)
             }
-            decodeValue = { payload in
-                do {
-                    return try decoder.decode(Value.self, from: Data(payload.bytes))
-                } catch {
-                    // Decoding again gives the same, so no attempt is spent on it.
-                    throw PermanentError("The payload is not a \(Value.self): \(summary(of: error))")
-                }
+        }
+        decodeValue = { payload in
+            do {
+                return try decoder.decode(Value.self, from: Data(payload.bytes))
+            } catch {
+                // Decoding again gives the same, so no attempt is spent on it.
+                throw PermanentError("The payload is not a \(Value.self): \(summary(of: error))")
             }
         }
     }

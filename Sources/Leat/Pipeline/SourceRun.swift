@@ -168,6 +168,7 @@ private struct ChunkCollector<Tracker: SourceTracker> {
     var limit: Int
     private var outputs: [Output] = []
     private var began: Int64 = 0
+    private let patience = SourceRun.patience.nanoseconds
 
     init(_ tracker: Tracker, limit: Int) {
         self.tracker = tracker
@@ -190,7 +191,7 @@ private struct ChunkCollector<Tracker: SourceTracker> {
     }
 
     func isDue(at now: Int64) -> Bool {
-        isFull || (!outputs.isEmpty && now - began >= SourceRun.patience.nanoseconds)
+        isFull || (!outputs.isEmpty && now - began >= patience)
     }
 
     mutating func take() throws -> SourceChunk {

@@ -55,17 +55,17 @@ struct CursorTracker<Value: Codable & Sendable, Cursor: Codable & Sendable>: Sou
     mutating func finish(into outputs: inout [Output]) {}
 }
 
+/// How far a sequence has come that is the same in every run, as it is saved: `{"count":1000,"hash":"85944171f73967e8"}`.
+private struct RepeatingPosition: Codable {
+    var count: Int64
+    var hash: String
+}
+
 /// Elements that are the same in every run: their count is the cursor, their hash the proof.
 struct RepeatingTracker<Value: Codable & Sendable>: SourceTracker {
-    /// As it is saved: `{"count":1000,"hash":"85944171f73967e8"}`.
-    struct Position: Codable, Equatable {
-        var count: Int64
-        var hash: String
-    }
-
     private let queue: QueueReference<Value>
     private let id: ShardID
-    private let saved: Position?
+    private let saved: RepeatingPosition?
     private var count: Int64 = 0
     private var hash = ElementHash()
 
@@ -78,7 +78,7 @@ struct RepeatingTracker<Value: Codable & Sendable>: SourceTracker {
             return
         }
         do {
-            saved = try JSONDecoder().decode(Position.self, from: Data(text.utf8))
+            saved = try JSONDecoder().decode(RepeatingPosition.self, from: Data(text.utf8))
         } catch {
             throw LeatError(
                 .cannotResume,

@@ -95,17 +95,28 @@ extension StageBody {
 /// Where a stage's values go when it does not route them: into each of the named queues.
 struct Destinations<Value: Codable & Sendable>: Sendable {
     let queues: [QueueReference<Value>]
+    /// Puts a value: made once, since to ask a queue of an unknown type of values for anything takes longer than to put one.
+    let putOne: @Sendable (Value, inout [Output]) throws -> Void
 
-    init(_ queues: [QueueReference<Value>]) { self.queues = queues }
+    init(_ queues: [QueueReference<Value>]) {
+        self.queues = queues
+        guard let first = queues.first else {
+            putOne = { _, _ in }
+            return
+        }
+        let (coder, name) = (first.coder, first.name)
+        if queues.count == 1, !first.isGrouped {
+            putOne = { value, outputs in outputs.append(Output(try coder.encode(value), to: name)) }
+        } else {
+            putOne = { value, outputs in
+                let payload = try coder.encode(value)
+                for queue in queues { outputs.append(queue.output(payload, of: value)) }
+            }
+        }
+    }
 
     var names: [QueueName] { queues.map(\.name) }
     var types: [QueueName: ValueType] { routeTypes(queues) }
-
-    @Sendable func putOne(_ value: Value, _ outputs: inout [Output]) throws {
-        guard let first = queues.first else { return }
-        let payload = try first.coder.encode(value)
-        for queue in queues { outputs.append(queue.output(payload, of: value)) }
-    }
 
     @Sendable func putOptional(_ value: Value?, _ outputs: inout [Output]) throws {
         if let value { try putOne(value, &outputs) }

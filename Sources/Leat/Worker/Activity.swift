@@ -24,11 +24,18 @@ package final class Activity: Sendable {
     private struct State {
         var serial: Int64 = 0
         var began: Int64?
+        /// Of a call on one item: it, or its place in ``row``.
         var item: Item?
+        var place: Int?
+        /// What is worked on one after the other. An item of it is not copied for its call.
+        var row: [Item] = []
+        /// Of a call on several items.
         var items: [Item] = []
         var isInTransaction = false
         /// Calls that are made side by side, each with a box of its own.
         var open: [ObjectIdentifier: Activity] = [:]
+
+        var current: Item? { item ?? place.map { row[$0] } }
     }
 
     private let stage: StageName
@@ -53,8 +60,25 @@ package final class Activity: Sendable {
         state.withLock { state in
             state.serial += 1
             state.began = now
-            state.item = item
+            (state.item, state.place) = (item, nil)
             state.isInTransaction = isInTransaction
+        }
+        return now
+    }
+
+    /// A call begins on one of those that are worked on one after the other.
+    ///
+    /// - Parameter items: the same as before, until ``rest()``.
+    /// - Returns: the instant.
+    @discardableResult
+    func begin(_ place: Int, of items: [Item]) -> Int64 {
+        let now = time.instant
+        state.withLock { state in
+            state.serial += 1
+            state.began = now
+            if state.row.isEmpty { state.row = items }
+            (state.item, state.place) = (nil, place)
+            state.isInTransaction = false
         }
         return now
     }
@@ -65,7 +89,7 @@ package final class Activity: Sendable {
         state.withLock { state in
             state.serial += 1
             state.began = now
-            state.item = items.count == 1 ? items[0] : nil
+            (state.item, state.place) = (items.count == 1 ? items[0] : nil, nil)
             state.items = items
             state.isInTransaction = isInTransaction
         }
@@ -76,6 +100,8 @@ package final class Activity: Sendable {
         state.withLock { state in
             state.began = nil
             state.item = nil
+            state.place = nil
+            if !state.row.isEmpty { state.row = [] }
             if !state.items.isEmpty { state.items = [] }
         }
     }
@@ -122,13 +148,13 @@ package final class Activity: Sendable {
                 return (nil, Array(state.open.values))
             }
             return (
-                Overdue(serial: state.serial, item: state.item?.id, isInTransaction: state.isInTransaction), []
+                Overdue(serial: state.serial, item: state.current?.id, isInTransaction: state.isInTransaction), []
             )
         }
         return overdue ?? open.lazy.compactMap { $0.overdue(limit) }.min { $0.serial < $1.serial }
     }
 
-    var context: ItemContext? { state.withLock { $0.item }.flatMap(context(of:)) }
+    var context: ItemContext? { state.withLock { $0.current }.flatMap(context(of:)) }
     var batchContext: [ItemContext] { state.withLock { $0.items }.compactMap(context(of:)) }
 
     private func context(of item: Item) -> ItemContext? {

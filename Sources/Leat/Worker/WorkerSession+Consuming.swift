@@ -117,14 +117,15 @@ extension WorkerSession {
         var mayCommitParts = true
         var stageError: (any Error)?
         let start = store.time.instant
+        let target = BatchSize.target.nanoseconds
         var since = start
         // Bound once a batch; the box tells the item.
         try await Activity.$current.withValue(activity) {
             for item in lease.items {
                 if begun > 0, isStopping || heartbeat.isLost { break }
+                let now = activity.begin(begun, of: lease.items)
                 begun += 1
-                let now = activity.begin(item)
-                if mayCommitParts, begun - 1 > first, now - since >= BatchSize.target.nanoseconds {
+                if mayCommitParts, begun - 1 > first, now - since >= target {
                     // Slow items are not kept back for each other.
                     activity.rest()
                     let part = lease.items[first..<(begun - 1)]
@@ -133,7 +134,7 @@ extension WorkerSession {
                     } else {
                         mayCommitParts = false
                     }
-                    activity.begin(item)
+                    activity.begin(begun - 1, of: lease.items)
                 }
                 let mark = outputs.count
                 do {
