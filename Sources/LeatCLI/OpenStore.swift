@@ -32,6 +32,8 @@ struct OpenStore: Sendable {
     let isReplaced: @Sendable () -> Bool
     /// Why no new work is begun just now: there is too little room.
     let shortage: @Sendable () -> String?
+    /// This process does one thing after the other: a step may hold up the thread of whoever asks for it.
+    let holdUpCallers: @Sendable () -> Void
     /// What the store can tell of its file and its place.
     let examine: @Sendable () -> Examination
 
@@ -50,6 +52,7 @@ struct OpenStore: Sendable {
             store: try StoreWrapping.wrapped(store), path: try absolute(path),
             checkpoint: { try await store.checkpoint() },
             isReplaced: { store.isFileReplaced }, shortage: { store.shortage },
+            holdUpCallers: { store.mayHoldUpCallers(for: Self.hold) },
             examine: { store.examine() })
     }
 
@@ -93,6 +96,9 @@ struct OpenStore: Sendable {
     var snapshot: String { folder + "/pipeline.yaml" }
     /// One file a place of a stage, so that their number stays bounded however often workers are started.
     func log(of slot: Slot) -> String { folder + "/logs/\(slot).log" }
+
+    /// Of a step whose turn has come by then: longer waits are for a thread that does nothing else.
+    private static let hold = Duration.milliseconds(10)
 
     private static func absolute(_ path: String) throws -> String {
         guard let real = realpath(path, nil) else {

@@ -85,6 +85,10 @@ extension SQLiteStore {
         }
     }
 
+    /// Says that who asks for a step has nothing else to do meanwhile, nor has anybody who would want his thread: handing the
+    /// step over to another thread, and its answer back, may take as long as the step itself.
+    package func mayHoldUpCallers(for time: Duration) { steps.short = time }
+
     /// Does what the queue of steps asks for.
     ///
     /// - Parameter isOnConnection: whether the caller is on the connection's queue, which is not entered twice.
@@ -240,7 +244,7 @@ extension SQLiteStore {
         defer { writerQueue.leave() }
         return try transact(database, connection, surviving: durability) {
             var hasBegun = false
-            let entry = try writerQueue.enter(within: StepQueue.short) {
+            let entry = try writerQueue.enter(within: steps.short) {
                 hasBegun = try BusyHandler.begin(on: connection, deadline: deadline)
                 return hasBegun
             }

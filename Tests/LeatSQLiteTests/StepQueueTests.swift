@@ -49,6 +49,24 @@ struct StepQueueTests {
         #expect(take().count == 3)
     }
 
+    @Test("a thread is held up for as long as is said, and no longer")
+    func heldUp() {
+        #expect(!queue.takeAlone(), "nobody knows how long it takes")
+        _ = add(1)
+        for _ in 0..<20 { _ = queue.release(after: .milliseconds(3)) }
+        _ = queue.group()
+        queue.willAnswer(1)
+        _ = queue.release(after: .milliseconds(3))
+        #expect(!queue.takeAlone())
+
+        queue.short = .milliseconds(10)
+
+        #expect(queue.takeAlone())
+        #expect(queue.release(after: .milliseconds(3)) == .none)
+        for _ in 0..<20 { _ = queue.release(after: .milliseconds(30)) }
+        #expect(!queue.takeAlone())
+    }
+
     @Test("who comes again while the others are answered is awaited once, not twice")
     func comesAgain() {
         #expect(add(8).first == .onThread)

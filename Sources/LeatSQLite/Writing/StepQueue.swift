@@ -36,6 +36,8 @@ final class StepQueue: Sendable {
         var taken = 0
         /// How many steps were there when the last ones were committed, these included: so many are awaited.
         var crowd = 0
+        /// How long a thread of the pool that tasks run on may be held up.
+        var short = StepQueue.short
         /// How long a transaction has taken of late; at first too long.
         var usual = Duration.milliseconds(2)
         /// So many times in a row all others came in time.
@@ -43,7 +45,7 @@ final class StepQueue: Sendable {
         /// How many that is the mean of, the first guess included: at most so many of late.
         var measured = 1
 
-        var isShort: Bool { usual < StepQueue.short }
+        var isShort: Bool { usual < short }
 
         mutating func next() -> Call {
             guard !isTaken, let first = waiting.first else { return .none }
@@ -125,6 +127,13 @@ final class StepQueue: Sendable {
         }
     }
 
+    /// How long a thread of the pool that tasks run on may be held up: little, since others may want it, unless it is known
+    /// that nobody does.
+    var short: Duration {
+        get { state.withLock { $0.short } }
+        set { state.withLock { $0.short = newValue } }
+    }
+
     /// How many wait.
     var waiting: Int { state.withLock { $0.waiting.count } }
 
@@ -136,9 +145,8 @@ final class StepQueue: Sendable {
     private static let sure = 8
     /// In one transaction.
     private static let most = 256
-    /// A thread of the pool that tasks run on may be held up for so long: a sync by a disk with a cache that survives a
-    /// power cut, or none at all.
-    static let short = Duration.milliseconds(1)
+    /// Enough for a sync by a disk with a cache that survives a power cut, or none at all.
+    private static let short = Duration.milliseconds(1)
 }
 
 /// A step on its way to the writer's thread, and its answer on the way back.
