@@ -45,14 +45,12 @@ extension Producer {
     ///   - queue: the queue that it puts into.
     ///   - shards: the slices, each with a cursor of its own.
     ///   - values: called with a shard and its saved cursor (`nil` at its start); gives what comes after it.
+    @inlinable
     public init<Value, Cursor, Values: Sequence & SendableMetatype>(
         _ name: StageName, to queue: QueueReference<Value>, shards: [ShardName],
         _ values: @escaping @Sendable (ShardName, Cursor?) async throws -> Values
     ) where Values.Element == Sourced<Value, Cursor> {
-        self.init(name, queue, shards) { run in
-            let tracker = try CursorTracker<Value, Cursor>(queue, run.hold)
-            try await run.pump(try await run.timed { try await values(run.hold.id.shard, tracker.start) }, tracker)
-        }
+        self.init(name, to: queue, shards: shards, drawing: { DrawnValues(try await values($0, $1)) })
     }
 
     /// Puts an asynchronous sequence's values, each with the cursor that follows it, for each shard.
@@ -70,13 +68,22 @@ extension Producer {
     }
 
     /// Puts a sequence's values, each with the cursor that follows it.
+    @inlinable
     public init<Value, Cursor, Values: Sequence & SendableMetatype>(
         _ name: StageName, to queue: QueueReference<Value>,
         _ values: @escaping @Sendable (Cursor?) async throws -> Values
     ) where Values.Element == Sourced<Value, Cursor> {
-        self.init(name, queue, nil) { run in
+        self.init(name, to: queue, shards: nil, drawing: { DrawnValues(try await values($1)) })
+    }
+
+    @usableFromInline
+    init<Value, Cursor>(
+        _ name: StageName, to queue: QueueReference<Value>, shards: [ShardName]?,
+        drawing values: @escaping @Sendable (ShardName, Cursor?) async throws -> DrawnValues<Sourced<Value, Cursor>>
+    ) {
+        self.init(name, queue, shards) { run in
             let tracker = try CursorTracker<Value, Cursor>(queue, run.hold)
-            try await run.pump(try await run.timed { try await values(tracker.start) }, tracker)
+            try await run.pump(try await run.timed { try await values(run.hold.id.shard, tracker.start) }, tracker)
         }
     }
 
@@ -102,10 +109,19 @@ extension Producer {
     /// takes those again and compares; when they have changed it is refused.
     // Disfavoured: a trailing closure, which drops the label, means the producer that promises nothing.
     @_disfavoredOverload
+    @inlinable
     public init<Value, Values: Sequence & SendableMetatype>(
         _ name: StageName, to queue: QueueReference<Value>,
         repeating values: @escaping @Sendable () async throws -> Values
     ) where Values.Element == Value {
+        self.init(name, to: queue, drawingAgain: { DrawnValues(try await values()) })
+    }
+
+    @usableFromInline
+    init<Value>(
+        _ name: StageName, to queue: QueueReference<Value>,
+        drawingAgain values: @escaping @Sendable () async throws -> DrawnValues<Value>
+    ) {
         self.init(name, queue, nil) { run in
             let tracker = try RepeatingTracker(queue, run.hold)
             try await run.pump(try await run.timed { try await values() }, tracker)
@@ -126,10 +142,19 @@ extension Producer {
     }
 
     /// Puts a sequence's values from its beginning, each under a key, so that those that are there already are left out.
+    @inlinable
     public init<Value, Values: Sequence & SendableMetatype>(
         _ name: StageName, to queue: QueueReference<Value>, key: @escaping @Sendable (Value) -> String,
         _ values: @escaping @Sendable () async throws -> Values
     ) where Values.Element == Value {
+        self.init(name, to: queue, key: key, drawing: { DrawnValues(try await values()) })
+    }
+
+    @usableFromInline
+    init<Value>(
+        _ name: StageName, to queue: QueueReference<Value>, key: @escaping @Sendable (Value) -> String,
+        drawing values: @escaping @Sendable () async throws -> DrawnValues<Value>
+    ) {
         self.init(name, queue, nil) { run in
             try await run.pump(try await run.timed { try await values() }, LooseTracker(queue, run.hold, key: key))
         }
@@ -149,10 +174,19 @@ extension Producer {
     ///
     /// - Important: It can't be resumed: when it was stopped after it had put items, it is refused
     ///   (``LeatError/Code/cannotResume``), since where to go on is not known.
+    @inlinable
     public init<Value, Values: Sequence & SendableMetatype>(
         _ name: StageName, to queue: QueueReference<Value>,
         _ values: @escaping @Sendable () async throws -> Values
     ) where Values.Element == Value {
+        self.init(name, to: queue, drawing: { DrawnValues(try await values()) })
+    }
+
+    @usableFromInline
+    init<Value>(
+        _ name: StageName, to queue: QueueReference<Value>,
+        drawing values: @escaping @Sendable () async throws -> DrawnValues<Value>
+    ) {
         self.init(name, queue, nil) { run in
             let tracker = try LooseTracker(queue, run.hold)
             try await run.pump(try await run.timed { try await values() }, tracker)

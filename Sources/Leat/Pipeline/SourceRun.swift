@@ -56,14 +56,12 @@ extension SourceRun {
     }
 
     /// Takes a sequence's values to its end, or as many as it may put, in chunks.
-    func pump<Values: Sequence, Tracker: SourceTracker>(_ values: Values, _ start: Tracker) async throws
-    where Tracker.Element == Values.Element {
-        var iterator = values.makeIterator()
+    func pump<Tracker: SourceTracker>(_ values: DrawnValues<Tracker.Element>, _ start: Tracker) async throws {
         var chunk = ChunkCollector(start, limit: chunkLimit)
         defer { activity.rest() }
         while !isStopping() {
             let now = activity.begin(nil)
-            guard let value = iterator.next() else {
+            guard let value = values.next() else {
                 activity.rest()
                 return try await emit(chunk.takeLast())
             }
@@ -159,6 +157,19 @@ extension SourceRun {
         guard !chunk.isEmpty else { return }
         try await emit(chunk.take())
         chunk.limit = chunkLimit
+    }
+}
+
+/// A sequence's values, one after the other. What draws them is compiled with the user's program, which knows the sequence:
+/// where only its protocol is known each value takes several times as long.
+@usableFromInline
+struct DrawnValues<Value> {
+    @usableFromInline let next: () -> Value?
+
+    @inlinable
+    init(_ values: some Sequence<Value>) {
+        var iterator = values.makeIterator()
+        next = { iterator.next() }
     }
 }
 
