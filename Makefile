@@ -67,7 +67,8 @@ torture:
 	@.ci/set-up python3 strace
 	@.ci/torture $(GROUPS)
 
-# PARTS="path pipeline peers tasks depth pickup fairness restart memory coder rows bytes", RUNS=5, SCALE=1: less for a quick look.
+# PARTS="path pipeline peers tasks depth pickup fairness restart memory coder rows bytes syncs"; RUNS=5, SCALE=1: less for a
+# quick look.
 bench:
 	@.ci/set-up python3 strace
 	@RUNS='$(RUNS)' SCALE='$(SCALE)' .ci/bench $(PARTS)

@@ -32,6 +32,7 @@ PARTS = {
     "coder": parts_store.coder,
     "rows": parts_store.rows,
     "bytes": parts_store.bytes_an_item,
+    "syncs": parts_store.syncs,
 }
 
 

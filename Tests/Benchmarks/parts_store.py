@@ -1,7 +1,9 @@
-"""What one process does: steps, peers, group commit, depth, payloads, bytes."""
+"""What one process does: steps, peers, group commit, depth, payloads, bytes, syncs."""
 
+import os
 import shutil
 import subprocess
+import time
 
 from measuring import at_least, at_most, value
 
@@ -165,6 +167,29 @@ def rows(bench):
     contenders |= {
         f"{n} a statement, without AUTOINCREMENT and the index": lambda n=n: measure(n, "plain") for n in [1, 25]}
     bench.row("rows", "insert a row of 200 bytes, in C, NORMAL", "ns", bench.interleaved(contenders))
+
+
+def syncs(bench):
+    """What the sync of 8 KB takes that make a file longer, and of 8 KB that are written over others."""
+    count, block = 1000, bytes(8192)
+
+    def measure(file):
+        os.lseek(file, 0, os.SEEK_SET)
+        begin = time.perf_counter()
+        for _ in range(count):
+            os.write(file, block)
+            # Darwin has no fdatasync.
+            getattr(os, "fdatasync", os.fsync)(file)
+        return (time.perf_counter() - begin) / count * 1e6
+
+    found = {"behind its end": [], "over what is there": []}
+    for _ in range(bench.runs):
+        bench.clear()
+        file = os.open(bench.path("synced"), os.O_RDWR | os.O_CREAT, 0o600)
+        for each in found.values():
+            each.append(measure(file))
+        os.close(file)
+    bench.row("syncs", "8 KB written to a file and synced", "µs", found)
 
 
 def bytes_an_item(bench):

@@ -51,6 +51,12 @@ public struct StageDefinition: Sendable {
 
     public var name: StageName { spec.name }
 
+    /// Whether a worker calls its function, and waits for the store, in turns. A stream's function goes on beside that.
+    package var takesTurns: Bool {
+        if case .stream = body { return false }
+        return concurrency == 1
+    }
+
     /// What its function threw, with its own advice or else the error's.
     package var failure: @Sendable (any Error) -> Failure {
         { [onError] error in Failure(from: error, advisedBy: onError) }

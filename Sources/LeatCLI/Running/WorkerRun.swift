@@ -31,7 +31,7 @@ struct WorkerRun: Sendable {
         var worker = try StageWorker(
             stage, of: pipeline, on: database.store, pid: getpid(), supervisor: supervisor, log: log, logger: logger)
         worker.limit = limit
-        if pipeline[stage]?.concurrency == 1 { database.holdUpCallers() }
+        if pipeline[stage]?.takesTurns == true { database.holdUpCallers() }
         let service = WorkerService(worker)
         lifeline?.handBack(on: database.store) { service.cancel() }
         // Ctrl-C is the supervisor's affair: it drains its workers by SIGTERM.

@@ -16,20 +16,26 @@ extension Faults {
     /// Frames that are held back are written when anything else is asked of the log, which may fail.
     @Suite("Errors of what was held back", .timeLimit(.minutes(5)))
     struct HeldFrames {
-        /// A log that is synced is made longer than its frames: that there is no room for it costs nobody a commit.
-        @Test("invariant 6: what is written ahead of the frames may fail", arguments: [ENOSPC, EIO])
-        func ahead(error: Int32) throws {
+        /// A database whose log is written by Leat's file system, over the one that fails.
+        private func watched(_ setting: String) throws -> (FaultScene, DatabaseQueue) {
             #expect(fault_install() == 0)
             let scene = try FaultScene()
             fault_watch(scene.database)
-            defer { fault_watch(nil) }
             let queue = try DatabaseQueue(path: LogFileSystem.name(for: scene.database))
             try queue.writeWithoutTransaction { db in
                 for statement in [
-                    "PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 0", "PRAGMA synchronous = FULL",
-                    "CREATE TABLE t (id INTEGER PRIMARY KEY, bytes BLOB)",
+                    "PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 0", setting,
+                    "CREATE TABLE t (id INTEGER PRIMARY KEY, bytes BLOB CHECK (length(bytes) > 0))",
                 ] { try db.execute(sql: statement) }
             }
+            return (scene, queue)
+        }
+
+        /// A log that is synced is made longer than its frames: that there is no room for it costs nobody a commit.
+        @Test("invariant 6: what is written ahead of the frames may fail", arguments: [ENOSPC, EIO])
+        func ahead(error: Int32) throws {
+            let (scene, queue) = try watched("PRAGMA synchronous = FULL")
+            defer { fault_watch(nil) }
             var failures = 0
 
             for id in 1...20 {
@@ -54,17 +60,8 @@ extension Faults {
         /// alone.
         @Test("invariant 6: nothing is committed over frames that could not be written", arguments: [ENOSPC, EIO])
         func refused(error: Int32) throws {
-            #expect(fault_install() == 0)
-            let scene = try FaultScene()
-            fault_watch(scene.database)
+            let (scene, queue) = try watched("PRAGMA cache_size = 6")
             defer { fault_watch(nil) }
-            let queue = try DatabaseQueue(path: LogFileSystem.name(for: scene.database))
-            try queue.writeWithoutTransaction { db in
-                for statement in [
-                    "PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 0", "PRAGMA cache_size = 6",
-                    "CREATE TABLE t (id INTEGER PRIMARY KEY, bytes BLOB CHECK (length(bytes) > 0))",
-                ] { try db.execute(sql: statement) }
-            }
             var failures = 0
 
             for nth in 1...12 {
